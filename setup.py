@@ -1,0 +1,60 @@
+"""The Cython extensions; everything else stands in pyproject.toml.
+
+Switches, read from the environment when the package is built:
+
+    FASTWS_SANITIZE=1   compile with AddressSanitizer and UBSan
+    FASTWS_LINETRACE=1  let coverage.py see the lines of the .pyx files
+    FASTWS_WERROR=1     Cython's and gcc's warnings are errors
+"""
+
+import os
+
+from Cython.Build import cythonize
+from Cython.Compiler import Options
+from setuptools import Extension, setup
+
+MODULES = ["_relay", "_transport", "_memory"]
+
+
+def switch(name: str) -> bool:
+    return os.environ.get(f"FASTWS_{name}", "0") not in ("", "0")
+
+
+compile_args = ["-O3", "-fno-strict-aliasing"]
+link_args: list[str] = []
+macros: list[tuple[str, str]] = []
+directives: dict[str, object] = {
+    "language_level": "3",
+    "boundscheck": False,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": False,
+}
+
+if switch("SANITIZE"):
+    sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+    compile_args = ["-O1", "-g", "-fno-omit-frame-pointer", "-fno-strict-aliasing", *sanitizers]
+    link_args = sanitizers
+if switch("LINETRACE"):
+    directives["linetrace"] = True
+    macros = [("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")]
+if switch("WERROR"):
+    Options.warning_errors = True
+    compile_args.append("-Werror")
+
+setup(
+    ext_modules=cythonize(
+        [
+            Extension(
+                f"fastws.{name}",
+                [f"fastws/{name}.pyx"],
+                extra_compile_args=compile_args,
+                extra_link_args=link_args,
+                define_macros=macros,
+            )
+            for name in MODULES
+        ],
+        compiler_directives=directives,
+        build_dir="build/cython",
+    )
+)
