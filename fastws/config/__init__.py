@@ -1,0 +1,1 @@
+"""From what an operator writes to one immutable `model.Config`."""

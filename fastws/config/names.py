@@ -1,0 +1,55 @@
+"""What routes and trust are written in: host patterns, path prefixes, origins, networks."""
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from fastws.config.expected import expected
+
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\]", re.ASCII)
+_PATH = re.compile(r"/(?:(?![?#])[!-~])*", re.ASCII)
+_ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[!-~]+", re.ASCII)
+
+
+def read_host(value: object) -> str:
+    """Return a host pattern in lower case: a name, or ``*.name``. Raises ValueError."""
+    host = _text(value).lower()
+    if not _HOST.fullmatch(host):
+        raise expected('a host such as "example.com" or "*.example.com", without a port', value)
+    return host
+
+
+def read_path(value: object) -> str:
+    """Return a path prefix: percent-encoded, beginning with a slash. Raises ValueError."""
+    path = _text(value)
+    if not path.startswith("/"):
+        raise expected('a path that begins with "/"', value)
+    if not _PATH.fullmatch(path):
+        raise expected("a path, percent-encoded and without a query", value)
+    return path
+
+
+def read_origin(value: object) -> str:
+    """Return an origin as browsers write it (RFC 6454, 6.2). Raises ValueError."""
+    origin = _text(value)
+    host = origin.partition("://")[2]
+    if not _ORIGIN.fullmatch(origin) or host != host.lower() or set(host) & set("/*?#@"):
+        raise expected('an origin such as "https://example.com"', value)
+    return origin
+
+
+def read_network(value: object) -> IPv4Network | IPv6Network:
+    """Return the network that ``"10.0.0.0/8"`` or a single address stands for.
+
+    Raises ValueError.
+    """
+    try:
+        return ip_network(_text(value))
+    except ValueError:
+        raise expected('a network such as "10.0.0.0/8"', value) from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise expected("a text", value)
+    return value
