@@ -1,0 +1,210 @@
+"""A real `fastws serve` process: started with any flags, watched through its log, and stopped.
+
+Leaving the `with` block is a check of its own: SIGTERM must end the process with status 0, and
+nothing but log lines may stand on its stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+FASTWS = Path(sys.executable).with_name("fastws")
+PATIENCE = 15.0
+LISTENING = "fastws listening on "
+
+Event = dict[str, Any]
+
+
+class Proxy:
+    """`fastws serve` before the given upstreams, with a listener on a free port."""
+
+    def __init__(
+        self,
+        *upstreams: object,
+        listen: tuple[str, ...] = ("127.0.0.1:0",),
+        settings: Mapping[str, object] | None = None,
+        flags: tuple[str, ...] = (),
+        env: Mapping[str, str] | None = None,
+        descriptors: int | None = None,
+        log_format: str = "json",
+    ) -> None:
+        self.log_format = log_format
+        command = [str(FASTWS), "serve", "--log-format", log_format]
+        for address in listen:
+            command += ["--listen", address]
+        for upstream in upstreams:
+            command += ["--upstream", getattr(upstream, "address", None) or str(upstream)]
+        for key, value in (settings or {}).items():
+            command += ["--set", f"{key}={value}"]
+        command += flags
+        if descriptors is not None:
+            command = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
+        self.command = command
+        self.env = {**os.environ, **(env or {})}
+        self.events: list[Event] = []
+        self.stray: list[str] = []  # lines of stderr that are no JSON record
+        self.addresses: list[str] = []
+        self.changed = threading.Condition()
+
+    # -- life -------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self.process = subprocess.Popen(
+            self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env
+        )
+        self.readers = [
+            threading.Thread(target=self._read_stdout, args=(self.process.stdout,)),
+            threading.Thread(target=self._read_stderr, args=(self.process.stderr,)),
+        ]
+        for reader in self.readers:
+            reader.start()
+        with self.changed:
+            self.changed.wait_for(lambda: self.addresses or not self._reading(), PATIENCE)
+        if not self.addresses:
+            self.kill()
+            raise AssertionError(f"fastws did not come up: {self.stray or self.events}")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        status = self.stop()
+        if kind is None:
+            assert status == 0, f"status {status}, stderr: {self.stray}"
+            if self.log_format == "json":
+                assert not self.stray, f"not a log record: {self.stray}"
+            failures = [e for e in self.events if e.get("level") in {"error", "critical"}]
+            assert not failures, failures
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit status; a proxy that does not go is killed and fails the test."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self, seconds: float = PATIENCE) -> int:
+        """The exit status of a proxy that is on its way out."""
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"fastws did not exit within {seconds} s") from None
+        self._join()
+        return status
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._join()
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    # -- addresses --------------------------------------------------------------------------
+
+    @property
+    def address(self) -> str:
+        """The first listener without its scheme: `127.0.0.1:41233` or `unix:/path`."""
+        return self.addresses[0].rpartition("://")[2]
+
+    def url(self, path: str = "/", listener: int = 0) -> str:
+        """A listener's URL."""
+        return self.addresses[listener] + path
+
+    # -- log --------------------------------------------------------------------------------
+
+    def event(self, name: str, *, seconds: float = PATIENCE, **fields: object) -> Event:
+        """The first record of this name with these fields, awaited.
+
+        `port=` picks the records of the client that has this local port.
+        """
+        with self.changed:
+            self.changed.wait_for(lambda: self.matching(name, **fields), seconds)
+            found = self.matching(name, **fields)
+        seen = [e for e in self.events if e.get("event") == name]
+        assert found, f"no {name} with {fields}; seen: {seen or self.events[-10:]}"
+        return found[0]
+
+    def matching(self, name: str, *, port: int | None = None, **fields: object) -> list[Event]:
+        """The records of this name with these fields so far."""
+        wanted = {"event": name, **fields}
+        return [
+            event
+            for event in list(self.events)
+            if all(event.get(key) == value for key, value in wanted.items())
+            and (port is None or str(event.get("client", "")).endswith(f":{port}"))
+        ]
+
+    # -- what the process takes -------------------------------------------------------------
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def rss(self) -> int:
+        """Resident bytes."""
+        fields = Path(f"/proc/{self.pid}/statm").read_text().split()
+        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    @property
+    def descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/fd"))  # noqa: PTH208
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of processor time used so far."""
+        stat = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+
+    def settled(self, descriptors: int, *, seconds: float = PATIENCE) -> bool:
+        """Wait until at most so many descriptors are open."""
+        return until(lambda: self.descriptors <= descriptors, seconds)
+
+    # -- readers ----------------------------------------------------------------------------
+
+    def _read_stdout(self, stream: IO[bytes]) -> None:
+        with stream:
+            for line in stream:
+                text = line.decode().strip()
+                if text.startswith(LISTENING):
+                    with self.changed:
+                        self.addresses = text.removeprefix(LISTENING).split(", ")
+                        self.changed.notify_all()
+        with self.changed:
+            self.changed.notify_all()
+
+    def _read_stderr(self, stream: IO[bytes]) -> None:
+        with stream:
+            for line in stream:
+                text = line.decode(errors="backslashreplace").rstrip("\n")
+                with self.changed:
+                    try:
+                        self.events.append(json.loads(text))
+                    except ValueError:
+                        self.stray.append(text)
+                    self.changed.notify_all()
+
+    def _reading(self) -> bool:
+        return self.process.poll() is None
+
+    def _join(self) -> None:
+        for reader in self.readers:
+            reader.join(PATIENCE)
+
+
+def until(condition: Callable[[], object], seconds: float = PATIENCE) -> bool:
+    """Poll what sends no event (/proc, a file); whether it came true in time."""
+    deadline = time.monotonic() + seconds
+    while not (held := condition()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return bool(held)
