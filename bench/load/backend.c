@@ -1,0 +1,223 @@
+/* An echo server: every frame goes back unmasked with its own opcode, as it streams in. */
+#include "modes.h"
+
+#include "accept.h"
+#include "net.h"
+#include "wire.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum stage { UPGRADING, OPEN, CLOSING, LINGERING };
+
+struct peer {
+    int fd;
+    enum stage stage;
+    struct frame frame; /* the one that is streaming through */
+    uint64_t left;      /* of its payload */
+    size_t carried;
+    uint8_t carry[MAX_HEADER]; /* the beginning of a header whose rest is to come */
+    struct sink out;
+    size_t head_size;
+    char head[MAX_HEAD + 1];
+};
+
+struct backend {
+    int epoll, listener;
+    uint8_t *room; /* MAX_HEADER bytes for what was carried, then READ_SIZE bytes */
+};
+
+static void peer_free(struct peer *peer)
+{
+    close(peer->fd);
+    sink_free(&peer->out);
+    free(peer);
+}
+
+static void peer_accept(struct backend *backend)
+{
+    int fd;
+    while ((fd = accept_next(backend->listener)) >= 0) {
+        struct peer *peer = calloc(1, sizeof *peer);
+        if (peer == NULL)
+            die("out of memory");
+        peer->fd = fd;
+        watch(backend->epoll, WATCH_NEW, fd, EPOLLIN, peer);
+    }
+}
+
+/* A ping is answered, a pong is not, all else is echoed (RFC 6455 sections 5.5.2 and 5.5.3). */
+static size_t answer_header(const struct peer *peer, uint8_t *to)
+{
+    struct frame answer = {.first = peer->frame.first, .length = peer->frame.length};
+    if (frame_opcode(&peer->frame) == PONG)
+        return 0;
+    if (frame_opcode(&peer->frame) == PING)
+        answer.first = FIN | PONG;
+    return frame_encode(to, &answer);
+}
+
+static size_t answer_payload(struct peer *peer, uint8_t *to, const uint8_t *data, size_t size)
+{
+    if (frame_opcode(&peer->frame) == PONG)
+        return 0;
+    mask_copy(to, data, size, peer->frame.key);
+    peer->frame.key = mask_rotate(peer->frame.key, size);
+    return size;
+}
+
+/* Rewrites frames into their answers in place, for an answer is never longer. Returns the size
+ * of the answers, or -1 for a frame that no client may send. */
+static ssize_t answer_frames(struct peer *peer, uint8_t *data, size_t size)
+{
+    uint8_t *start = data, *to = data, *end = data + size;
+    while (data < end && peer->stage == OPEN) {
+        if (peer->left == 0) {
+            size_t header = frame_decode(data, (size_t)(end - data), &peer->frame);
+            if (header == 0) {
+                peer->carried = (size_t)(end - data);
+                memcpy(peer->carry, data, peer->carried);
+                break;
+            }
+            if (!peer->frame.masked)
+                return -1;
+            data += header;
+            peer->left = peer->frame.length;
+            to += answer_header(peer, to);
+        }
+        size_t rest = (size_t)(end - data);
+        size_t part = peer->left < rest ? (size_t)peer->left : rest;
+        to += answer_payload(peer, to, data, part);
+        data += part;
+        peer->left -= part;
+        if (peer->left == 0 && frame_opcode(&peer->frame) == CLOSE)
+            peer->stage = CLOSING;
+    }
+    return to - start;
+}
+
+/* The server closes first (RFC 6455 section 7.1.1), then waits for the other side's FIN. */
+static void peer_settle(struct backend *backend, struct peer *peer)
+{
+    bool pending = sink_pending(&peer->out);
+    if (peer->stage == CLOSING && !pending) {
+        shutdown(peer->fd, SHUT_WR);
+        peer->stage = LINGERING;
+    }
+    watch(backend->epoll, WATCH_CHANGED, peer->fd, pending ? EPOLLOUT : EPOLLIN, peer);
+}
+
+static bool peer_answer(struct backend *backend, struct peer *peer, uint8_t *data, size_t size)
+{
+    ssize_t answer = answer_frames(peer, data, size);
+    if (answer < 0 || !sink_write(&peer->out, peer->fd, data, (size_t)answer))
+        return false;
+    if (peer->stage == CLOSING || sink_pending(&peer->out))
+        peer_settle(backend, peer);
+    return true;
+}
+
+static bool peer_switch_protocols(struct peer *peer)
+{
+    const char *key = head_value(peer->head, "\r\nsec-websocket-key:");
+    if (key == NULL || strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                   "0123456789+/=") != KEY_SIZE)
+        return false;
+    char accept[ACCEPT_SIZE];
+    handshake_accept(key, accept);
+    char answer[256];
+    int size = snprintf(answer, sizeof answer,
+                        "HTTP/1.1 101 Switching Protocols\r\n"
+                        "Upgrade: websocket\r\n"
+                        "Connection: Upgrade\r\n"
+                        "Sec-WebSocket-Accept: %.*s\r\n\r\n",
+                        ACCEPT_SIZE, accept);
+    return sink_write(&peer->out, peer->fd, (uint8_t *)answer, (size_t)size);
+}
+
+static bool peer_upgrade(struct backend *backend, struct peer *peer)
+{
+    size_t room = MAX_HEAD - peer->head_size;
+    ssize_t got = recv(peer->fd, peer->head + peer->head_size, room, 0);
+    if (got <= 0)
+        return got < 0 && errno == EAGAIN;
+    peer->head_size += (size_t)got;
+    peer->head[peer->head_size] = '\0';
+    char *end = strstr(peer->head, "\r\n\r\n");
+    if (end == NULL)
+        return peer->head_size < MAX_HEAD;
+    if (!peer_switch_protocols(peer))
+        return false;
+    peer->stage = OPEN;
+    uint8_t *early = (uint8_t *)end + 4;
+    return peer_answer(backend, peer, early, (size_t)((uint8_t *)peer->head + peer->head_size - early));
+}
+
+static bool peer_echo(struct backend *backend, struct peer *peer)
+{
+    uint8_t *data = backend->room + MAX_HEADER;
+    ssize_t got = recv(peer->fd, data, READ_SIZE, 0);
+    if (got <= 0)
+        return got < 0 && errno == EAGAIN;
+    size_t carried = peer->carried;
+    memcpy(data - carried, peer->carry, carried);
+    peer->carried = 0;
+    return peer_answer(backend, peer, data - carried, carried + (size_t)got);
+}
+
+static bool peer_flush(struct backend *backend, struct peer *peer)
+{
+    if (!sink_flush(&peer->out, peer->fd))
+        return false;
+    if (!sink_pending(&peer->out))
+        peer_settle(backend, peer);
+    return true;
+}
+
+static bool peer_linger(struct backend *backend, struct peer *peer)
+{
+    ssize_t got = recv(peer->fd, backend->room, READ_SIZE, 0);
+    return got > 0 || (got < 0 && errno == EAGAIN);
+}
+
+static bool peer_ready(struct backend *backend, struct peer *peer)
+{
+    if (sink_pending(&peer->out))
+        return peer_flush(backend, peer);
+    switch (peer->stage) {
+    case OPEN:
+        return peer_echo(backend, peer);
+    case UPGRADING:
+        return peer_upgrade(backend, peer);
+    default:
+        return peer_linger(backend, peer);
+    }
+}
+
+int run_backend(uint16_t port)
+{
+    struct backend backend = {.epoll = epoll_create1(EPOLL_CLOEXEC), .listener = listen_on(port)};
+    backend.room = malloc(MAX_HEADER + READ_SIZE);
+    if (backend.room == NULL)
+        die("out of memory");
+    watch(backend.epoll, WATCH_NEW, backend.listener, EPOLLIN, NULL);
+    printf("%u\n", local_port(backend.listener));
+    fflush(stdout);
+
+    struct epoll_event events[256];
+    for (;;) {
+        int count = epoll_wait(backend.epoll, events, 256, -1);
+        for (int i = 0; i < count; i++) {
+            struct peer *peer = events[i].data.ptr;
+            if (peer == NULL)
+                peer_accept(&backend);
+            else if (!peer_ready(&backend, peer))
+                peer_free(peer);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+/* Client connections that upgrade, send, and compare every byte of every echo. What to do next
+ * is the mode's business: it is told when a connection opened, echoed or finished. */
+#pragma once
+
+#include "accept.h"
+#include "histogram.h"
+#include "modes.h"
+#include "net.h"
+#include "wire.h"
+
+enum client_stage { CONNECTING, UPGRADING, OPEN, CLOSING, FINISHING };
+
+struct client {
+    int fd;
+    enum client_stage stage;
+    struct sink out;
+
+    struct frame frame; /* the one that is streaming in */
+    uint64_t left;      /* of its payload */
+    bool fragmented;    /* within a message, after a frame without FIN */
+    size_t carried;
+    uint8_t carry[MAX_HEADER]; /* the beginning of a header whose rest is to come */
+    uint8_t control[MAX_CONTROL];
+
+    uint64_t sent, echoed; /* messages */
+    uint64_t matched;      /* bytes of the echo that is coming in */
+    uint64_t *sent_at;     /* a ring of in_flight times */
+    uint64_t dialled_at;
+
+    size_t head_size;
+    char accept[ACCEPT_SIZE];
+    char head[MAX_HEAD + 1];
+};
+
+enum phase { STARTING, WARMING, MEASURING, DRAINING };
+
+struct run {
+    const struct options *options;
+    const struct mode *mode;
+    int epoll;
+    enum phase phase;
+    bool done;
+    struct client *clients;
+    uint32_t dialled, opened; /* of the first connections */
+    uint32_t active;          /* clients that wait for something */
+    uint64_t random;
+    uint64_t now; /* when the bytes at hand were read */
+    uint64_t until;
+    uint8_t *pattern;
+    uint8_t *in; /* MAX_HEADER bytes for what was carried, then READ_SIZE bytes */
+    uint8_t *out;
+    size_t out_room;
+
+    struct histogram round_trips, handshakes, cycles;
+    uint64_t began, ended;
+    struct usage before, after;
+};
+
+struct mode {
+    const char *name;
+    void (*opened)(struct run *, struct client *);
+    void (*echoed)(struct run *, struct client *, uint32_t count);
+    void (*finished)(struct run *, struct client *);
+    void (*tick)(struct run *);
+};
+
+void client_dial(struct run *run, struct client *client);
+void client_send(struct run *run, struct client *client, uint32_t count);
+void client_close(struct run *run, struct client *client);
+
+void run_start(struct run *run, const struct options *options, const struct mode *mode);
+void run_events(struct run *run);
+void run_free(struct run *run);
+
+/* The measuring window: after the warm-up, which starts when all connections are open. */
+void window_tick(struct run *run);
+void window_open(struct run *run);
+void window_close(struct run *run);
+void window_print(const struct run *run, uint64_t messages);
+void latency_print(const char *name, const struct histogram *histogram);
