@@ -27,3 +27,26 @@ class InvalidConfigError(FastwsError):
     def __init__(self, errors: Sequence[ConfigError]) -> None:
         self.errors = tuple(errors)
         super().__init__("\n".join(str(error) for error in errors))
+
+
+class Reject(Exception):  # noqa: N818 - an answer to give, not a fault of ours
+    """The request is answered with an error of our own instead of being relayed.
+
+    ``reason`` is one ASCII sentence that says why and what to do: it is the body of the answer
+    and stands in the log. ``headers`` are added to the answer.
+    """
+
+    def __init__(
+        self, status: int, reason: str, headers: tuple[tuple[bytes, bytes], ...] = ()
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        super().__init__(f"{status}: {reason}")
+
+
+class UpstreamReject(Reject):
+    """What the upstream answered cannot be relayed, so the client gets a 502 that says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(502, reason)
