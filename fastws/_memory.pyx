@@ -1,0 +1,99 @@
+"""The driver without sockets: tests, fuzzers and benchmarks play both of them."""
+
+from libc.stdint cimport uint8_t
+
+from fastws._relay cimport DOWNSTREAM, UPSTREAM, Rules, Side, Tunnel
+
+cdef tuple NAMES = ("downstream", "upstream")
+
+
+cdef class MemoryTunnel(Tunnel):
+    """A tunnel whose connections are byte strings.
+
+    `log` tells what the tunnel asked for, in order: ("pause", "upstream") and the like. A side
+    named in `blocked` takes nothing: what is sent to it is queued.
+    """
+
+    cdef list _sent
+    cdef list _queues
+    cdef public set blocked
+    cdef readonly list log
+    cdef readonly bint over
+
+    def __init__(self, Rules rules not None, *, uint8_t rsv_first=0, uint8_t rsv_rest=0):
+        super().__init__(rules, rsv_first=rsv_first, rsv_rest=rsv_rest)
+        self._sent = [bytearray(), bytearray()]
+        self._queues = [bytearray(), bytearray()]
+        self.blocked = set()
+        self.log = []
+
+    # what the sockets say
+
+    def receive(self, str side, const uint8_t[::1] data not None):
+        """`side` sent `data`."""
+        if data.shape[0]:
+            self.received(NAMES.index(side), &data[0], data.shape[0])
+
+    def receive_eof(self, str side):
+        """`side` shut down its writing half."""
+        self.eof(NAMES.index(side))
+
+    def lose(self, str side):
+        """The connection to `side` broke."""
+        self.lost(NAMES.index(side))
+
+    def unblock(self, str side):
+        """`side` takes what is queued for it."""
+        cdef Side index = NAMES.index(side)
+        self.blocked.discard(side)
+        self._sent[index] += self._queues[index]
+        self._queues[index] = bytearray()
+        self.drained(index)
+
+    def clock(self, double now):
+        """The time is `now`, in seconds."""
+        self.tick(now)
+
+    # what went out
+
+    def take(self, str side):
+        """What was sent to `side` since the last call."""
+        cdef Side index = NAMES.index(side)
+        cdef bytes sent = bytes(self._sent[index])
+        self._sent[index].clear()
+        return sent
+
+    # hooks
+
+    cdef size_t _send(self, Side side, const uint8_t* data, size_t size) except? -1:
+        target = self._queues if NAMES[side] in self.blocked else self._sent
+        target[side] += data[:size]
+        return self._queued(side)
+
+    cdef size_t _queued(self, Side side) except? -1:
+        return len(self._queues[side])
+
+    cdef int _pause(self, Side side) except -1:
+        self.log.append(("pause", NAMES[side]))
+        return 0
+
+    cdef int _resume(self, Side side) except -1:
+        self.log.append(("resume", NAMES[side]))
+        return 0
+
+    cdef int _send_eof(self, Side side) except -1:
+        self.log.append(("eof", NAMES[side]))
+        return 0
+
+    cdef int _release(self, Side side) except -1:
+        self.log.append(("release", NAMES[side]))
+        return 0
+
+    cdef int _abort(self, Side side) except -1:
+        self.log.append(("abort", NAMES[side]))
+        self._queues[side].clear()
+        return 0
+
+    cdef int _over(self) except -1:
+        self.over = True
+        return 0

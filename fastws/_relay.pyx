@@ -1,0 +1,608 @@
+"""See _relay.pxd, the table of contents."""
+
+from binascii import b2a_base64
+from hashlib import sha1
+from os import urandom
+
+cimport cython
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport UINT64_MAX, uint8_t, uint16_t, uint64_t
+from libc.string cimport memcpy
+
+from fastws._frame cimport (
+    ABNORMAL_CLOSURE,
+    BAD_GATEWAY,
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    GOING_AWAY,
+    INVALID_DATA,
+    MAX_CONTROL_PAYLOAD,
+    MAX_REASON,
+    MESSAGE_TOO_BIG,
+    NO_STATUS_RCVD,
+    PING,
+    PONG,
+    PROTOCOL_ERROR,
+    TEXT,
+    FrameHeader,
+    Utf8,
+    decode_rest,
+    decode_start,
+    is_close_code,
+    is_control,
+    utf8_feed,
+)
+from fastws._mask cimport xor_mask
+
+cdef bytes GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def accept_key(bytes key not None):
+    """The Sec-WebSocket-Accept that answers `key` (RFC 6455 section 4.2.2, 5.4)."""
+    return b2a_base64(sha1(key + GUID, usedforsecurity=False).digest(), newline=False)
+
+
+cdef bytes close_frame(uint16_t code, bytes reason, bint masked):
+    """A close frame of our own (RFC 6455 section 5.5.1), `reason` cut to what one may hold."""
+    cdef bytes payload = bytes((code >> 8, code & 0xFF)) + reason[:MAX_REASON]
+    cdef size_t size = len(payload)
+    cdef bytes key
+    cdef uint8_t out[MAX_CONTROL_PAYLOAD]
+    if not masked:
+        return bytes((0x80 | CLOSE, size)) + payload
+    key = urandom(4)
+    xor_mask(out, <const uint8_t*> payload, size, <const uint8_t*> key, 0)
+    return bytes((0x80 | CLOSE, 0x80 | size)) + key + out[:size]
+
+
+@cython.final
+cdef class Rules:
+    """What a route asks of its tunnels. Sizes in bytes, times in seconds, 0 for no limit."""
+
+    def __init__(self, *, uint64_t max_message=0, bint validate_utf8=False,
+                 size_t queued_bytes=64 * 1024, double idle=0, double stall=60,
+                 double close=30, double linger=5):
+        self.max_message = max_message
+        self.validate_utf8 = validate_utf8
+        self.queued_bytes = queued_bytes
+        self.idle = idle
+        self.stall = stall
+        self.close = close
+        self.linger = linger
+
+
+@cython.final
+cdef class Pipe:
+    """One direction of a tunnel. `masked`: the source is a client, which must mask."""
+
+    def __init__(self, Rules rules not None, *, bint masked, uint8_t rsv_first=0,
+                 uint8_t rsv_rest=0):
+        self.rules = rules
+        self.masked = masked
+        self.rsv_first = rsv_first
+        self.rsv_rest = rsv_rest
+        self.close_reason = b""
+
+    @property
+    def boundary(self):
+        """Does what was forwarded end with a whole frame?"""
+        return self.at_boundary()
+
+    def forward(self, const uint8_t[::1] data not None):
+        """Feed all of `data`; returns what may go on to the sink."""
+        cdef size_t position = 0
+        cdef size_t size = data.shape[0]
+        cdef Span span
+        cdef list spans = []
+        while position < size:
+            position += self.feed(&data[position], size - position, &span)
+            spans.append(span.data[:span.size])
+        return b"".join(spans)
+
+    # bytes in, bytes to forward out
+
+    cdef inline bint at_boundary(self) noexcept:
+        return self.remaining == 0
+
+    cdef size_t feed(self, const uint8_t* data, size_t size, Span* out) noexcept:
+        """Take bytes from the source. Returns how many were taken, all of them unless a held
+        frame was completed or a wanted boundary reached: then feed the rest again. `out` is what
+        to forward, and is valid until the next call."""
+        cdef size_t position = 0
+        cdef size_t frame = 0      # where in `data` the frame under way began; 0 if before it
+        cdef size_t step
+        cdef Py_ssize_t unit
+        cdef bint whole = True     # nothing of `data` has to be given back
+        out.data = data
+        out.size = 0
+        if self.deaf:
+            return size
+        if self.held_size:
+            return self._fill_held(data, size, out)
+        while position < size:
+            if self.remaining:
+                step = size - position
+                if self.remaining < step:
+                    step = <size_t> self.remaining
+                if self._payload(data + position, step):
+                    position += step
+                    if self.stopping and self.at_boundary():
+                        whole = False
+                        break
+                    continue
+                position = frame
+                break
+            frame = position
+            unit = self._unit(data + position, size - position)
+            if unit > 0:
+                position += unit
+                if not self.deaf:
+                    continue
+                if self.verdict:   # an empty frame that ended a text badly
+                    position = frame
+            elif unit == 0:
+                self.held_size = <uint8_t> (size - position)
+                memcpy(self.held, data + position, self.held_size)
+            break
+        if not self.ended:
+            out.size = position
+            self.bytes += position
+        return size if whole else position
+
+    # private: one frame
+
+    cdef size_t _fill_held(self, const uint8_t* data, size_t size, Span* out) noexcept:
+        """Complete the header or control frame whose beginning is held."""
+        cdef size_t taken = 0
+        cdef Py_ssize_t unit = 0
+        while unit == 0 and taken < size:
+            self.held[self.held_size] = data[taken]
+            self.held_size += 1
+            taken += 1
+            unit = self._unit(self.held, self.held_size)
+        if unit == 0:
+            return taken
+        if unit > 0 and not self.verdict and not self.ended:
+            out.data = self.held
+            out.size = self.held_size
+            self.bytes += self.held_size
+        self.held_size = 0
+        return taken
+
+    cdef Py_ssize_t _unit(self, const uint8_t* data, size_t size) noexcept:
+        """Judge the frame that begins at `data`, and enter it. Returns the bytes of its header,
+        with the payload if it is a control frame; 0 if they are not all there; -1 if it breaks a
+        rule."""
+        cdef FrameHeader header
+        if not decode_start(data, size, &header):
+            return 0
+        if not self._judge_start(&header):
+            return -1
+        if not decode_rest(data, size, &header):
+            return 0
+        if not self._judge_length(&header):
+            return -1
+        if is_control(header.opcode):
+            return self._control(data, size, &header)
+        self._begin(&header)
+        return header.size
+
+    cdef bint _judge_start(self, const FrameHeader* header) noexcept:
+        # RFC 6455 sections 5.1 (masking), 5.2 (RSV, opcodes), 5.4 (fragments), 5.5 (control)
+        cdef uint8_t opcode = header.opcode
+        if header.masked != self.masked:
+            return self._fail(PROTOCOL_ERROR,
+                              "frame without a mask" if self.masked else "masked frame")
+        if opcode == TEXT or opcode == BINARY:
+            if self.message_open:
+                return self._fail(PROTOCOL_ERROR, "new message inside a fragmented one")
+            if header.rsv & ~self.rsv_first:
+                return self._fail(PROTOCOL_ERROR, "RSV bit without an extension")
+            return True
+        if opcode == CONTINUATION:
+            if not self.message_open:
+                return self._fail(PROTOCOL_ERROR, "continuation without a message")
+            if header.rsv & ~self.rsv_rest:
+                return self._fail(PROTOCOL_ERROR, "RSV bit without an extension")
+            return True
+        if opcode != CLOSE and opcode != PING and opcode != PONG:
+            return self._fail(PROTOCOL_ERROR, "reserved opcode")
+        if header.rsv:
+            return self._fail(PROTOCOL_ERROR, "RSV bit on a control frame")
+        if not header.fin:
+            return self._fail(PROTOCOL_ERROR, "fragmented control frame")
+        if header.length > MAX_CONTROL_PAYLOAD:
+            return self._fail(PROTOCOL_ERROR, "control frame of more than 125 bytes")
+        return True
+
+    cdef bint _judge_length(self, const FrameHeader* header) noexcept:
+        cdef uint64_t limit = self.rules.max_message
+        cdef uint64_t before = 0 if header.opcode != CONTINUATION else self.message_size
+        if not header.minimal:
+            return self._fail(PROTOCOL_ERROR, "length not in its shortest form")
+        if limit and not is_control(header.opcode) and header.length > limit - before:
+            return self._fail(MESSAGE_TOO_BIG, f"message of more than {limit} bytes")
+        return True
+
+    cdef Py_ssize_t _control(self, const uint8_t* data, size_t size,
+                             const FrameHeader* header) noexcept:
+        cdef size_t length = <size_t> header.length
+        cdef uint8_t payload[MAX_CONTROL_PAYLOAD]
+        if size - header.size < length:
+            return 0
+        if header.opcode == CLOSE:
+            if header.masked:
+                xor_mask(payload, data + header.size, length, header.key, 0)
+            else:
+                memcpy(payload, data + header.size, length)
+            if not self._close_frame(payload, length):
+                return -1
+        return header.size + length
+
+    cdef bint _begin(self, const FrameHeader* header) noexcept:
+        if header.opcode != CONTINUATION:
+            self.message_size = 0
+            self.utf8.due = 0
+            # A compressed message (RSV1, RFC 7692 section 6) is no text on the wire.
+            self.checking = (self.rules.validate_utf8 and header.opcode == TEXT
+                             and not header.rsv)
+        self.message_open = not header.fin
+        self.message_size += header.length
+        self.remaining = header.length
+        if self.checking:
+            memcpy(self.key, header.key, 4)
+            self.key_position = 0
+        return self.remaining != 0 or self._frame_over()
+
+    cdef bint _payload(self, const uint8_t* data, size_t size) noexcept:
+        """Pass payload of the frame under way; False if its text is no UTF-8."""
+        if self.checking and not self._check_text(data, size):
+            return False
+        self.remaining -= size
+        return self.remaining != 0 or self._frame_over()
+
+    cdef bint _check_text(self, const uint8_t* data, size_t size) noexcept:
+        cdef uint8_t plain[4096]
+        cdef size_t step
+        if not self.masked:
+            return utf8_feed(&self.utf8, data, size) or self._fail_text()
+        while size:
+            step = min(size, sizeof(plain))
+            xor_mask(plain, data, step, self.key, self.key_position)
+            if not utf8_feed(&self.utf8, plain, step):
+                return self._fail_text()
+            self.key_position += step
+            data += step
+            size -= step
+        return True
+
+    cdef bint _frame_over(self) noexcept:
+        if self.message_open:
+            return True
+        if self.checking and self.utf8.due:
+            return self._fail_text()
+        if not self.ended:
+            self.messages += 1
+        return True
+
+    cdef bint _close_frame(self, const uint8_t* payload, size_t size) noexcept:
+        # RFC 6455 sections 5.5.1 and 7.4
+        cdef uint16_t code = NO_STATUS_RCVD
+        cdef Utf8 text
+        if size == 1:
+            return self._fail(PROTOCOL_ERROR, "close frame of one byte")
+        if size:
+            code = payload[0] << 8 | payload[1]
+            if not is_close_code(code):
+                return self._fail(PROTOCOL_ERROR, f"close code {code}")
+            text.due = 0
+            if not utf8_feed(&text, payload + 2, size - 2) or text.due:
+                return self._fail(INVALID_DATA, "close reason that is not UTF-8")
+            self.close_reason = PyBytes_FromStringAndSize(<const char*> payload + 2, size - 2)
+        self.close_code = code
+        self.deaf = True
+        return True
+
+    cdef bint _fail_text(self) noexcept:
+        return self._fail(INVALID_DATA, "text that is not UTF-8")
+
+    cdef bint _fail(self, uint16_t code, str why) noexcept:
+        self.verdict = code
+        self.why = why
+        self.deaf = True
+        return False
+
+
+cdef class Tunnel:
+    """A pair of pipes; a driver subclasses it and fills in the hooks.
+
+    `rsv_first` and `rsv_rest` are the RSV bits that the agreed extensions allow on a message's
+    first frame and on the others.
+    """
+
+    def __init__(self, Rules rules not None, *, uint8_t rsv_first=0, uint8_t rsv_rest=0):
+        self.rules = rules
+        self.upward = Pipe(rules, masked=True, rsv_first=rsv_first, rsv_rest=rsv_rest)
+        self.downward = Pipe(rules, masked=False, rsv_first=rsv_first, rsv_rest=rsv_rest)
+        self.reason = b""
+        self._close_reason = b""
+        self._violator = -1
+        self._marked = UINT64_MAX
+
+    # what the sockets say
+
+    cdef int received(self, Side side, const uint8_t* data, size_t size) except -1:
+        """Bytes came from `side`."""
+        cdef Pipe pipe = self._from(side)
+        cdef Side other = self._other(side)
+        cdef Span span
+        cdef size_t taken
+        while size and not pipe.deaf:
+            taken = pipe.feed(data, size, &span)
+            data += taken
+            size -= taken
+            if span.size and not self.ends[other].finishing:
+                self._forward(side, span.data, span.size)
+            if pipe.deaf or pipe.stopping:
+                self._react(side, pipe)
+        return 0
+
+    cdef int eof(self, Side side) except -1:
+        """`side` will send no more."""
+        cdef Pipe pipe = self._from(side)
+        if self.ends[side].eof:
+            return 0
+        self.ends[side].eof = True
+        if self.ending == OPEN:
+            self._note(CLIENT_LOST if side == DOWNSTREAM else UPSTREAM_LOST, ABNORMAL_CLOSURE, b"")
+            if side == UPSTREAM and pipe.at_boundary():
+                self._close_code = BAD_GATEWAY
+                self._close_reason = b"upstream connection lost"
+                self._write_close(DOWNSTREAM, pipe)
+        self._settle()
+        return 0
+
+    cdef int lost(self, Side side) except -1:
+        """There is no connection to `side` any more."""
+        cdef End* end = &self.ends[side]
+        if end.gone:
+            return 0
+        end.finishing = end.finished = end.released = end.gone = True
+        self._unpause(self._other(side))
+        self.eof(side)
+        if self.ends[self._other(side)].gone:
+            self._over()
+        return 0
+
+    cdef int drained(self, Side side) except -1:
+        """Nothing is queued for `side` any more."""
+        if self.ends[side].finishing:
+            self._finish_flushed(side)
+        else:
+            self._unpause(self._other(side))
+        return 0
+
+    cdef int tick(self, double now) except -1:
+        """Look at the clock (seconds, monotonic); to be called a few times per shortest limit."""
+        cdef bint queued = self._queued(DOWNSTREAM) != 0 or self._queued(UPSTREAM) != 0
+        cdef uint64_t moved = self._moved()
+        cdef double patience
+        if moved != self._marked:
+            self._marked = moved
+            self._marked_at = now
+            return 0
+        patience = self._patience(queued)
+        if patience and now - self._marked_at >= patience:
+            self._marked_at = now
+            self._expire(queued)
+        return 0
+
+    cpdef int shut_down(self, uint16_t code, bytes reason) except -1:
+        """Close both sides with `code`, at the next frame boundary of each."""
+        if self.ending == OPEN:
+            self._note(SHUTDOWN, code, reason)
+            self._close_both(code, reason)
+            self._settle()
+        return 0
+
+    cpdef int abort(self) except -1:
+        """Let go of both connections now."""
+        self._drop(DOWNSTREAM)
+        self._drop(UPSTREAM)
+        return 0
+
+    # private: frames
+
+    cdef inline Side _other(self, Side side) noexcept:
+        return UPSTREAM if side == DOWNSTREAM else DOWNSTREAM
+
+    cdef inline Pipe _from(self, Side side):
+        return self.upward if side == DOWNSTREAM else self.downward
+
+    cdef inline Pipe _to(self, Side side):
+        return self.downward if side == DOWNSTREAM else self.upward
+
+    cdef int _forward(self, Side side, const uint8_t* data, size_t size) except -1:
+        if (self._send(self._other(side), data, size) > self.rules.queued_bytes
+                and not self.ends[side].paused):
+            self.ends[side].paused = True
+            self._pause(side)
+        return 0
+
+    cdef int _react(self, Side side, Pipe pipe) except -1:
+        """The pipe from `side` failed, saw a close frame, or reached a boundary we waited for."""
+        if pipe.verdict:
+            self._violation(side, pipe)
+        elif pipe.close_code:
+            if not pipe.ended:
+                pipe.ended = True
+                self._note(CLIENT_CLOSED if side == DOWNSTREAM else UPSTREAM_CLOSED,
+                           pipe.close_code, pipe.close_reason)
+        elif pipe.at_boundary():
+            self._write_close(self._other(side), pipe)
+        else:
+            return 0
+        return self._settle()
+
+    cdef int _violation(self, Side side, Pipe pipe) except -1:
+        cdef bytes reason = f"{'client' if side == DOWNSTREAM else 'upstream'}: {pipe.why}".encode()
+        self._violator = side
+        self._note(RULE, pipe.verdict, reason)
+        return self._close_both(pipe.verdict, reason)
+
+    cdef int _close_both(self, uint16_t code, bytes reason) except -1:
+        cdef Side side
+        cdef Pipe pipe
+        self._close_code = code
+        self._close_reason = reason
+        for side in range(2):
+            pipe = self._to(side)
+            pipe.stopping = not pipe.ended
+            if pipe.at_boundary():
+                self._write_close(side, pipe)
+        return 0
+
+    cdef int _write_close(self, Side side, Pipe pipe) except -1:
+        """Put our close frame where the frames of `pipe` stopped."""
+        cdef bytes frame
+        pipe.stopping = False
+        if pipe.ended or self.ends[side].finishing:
+            return 0
+        pipe.ended = True
+        frame = close_frame(self._close_code, self._close_reason, side == UPSTREAM)
+        self._send(side, <const uint8_t*> frame, len(frame))
+        return 0
+
+    # private: the end
+
+    cdef void _note(self, Ending ending, uint16_t code, bytes reason) noexcept:
+        if self.ending == OPEN:
+            self.ending = ending
+            self.code = code
+            self.reason = reason
+
+    cdef int _settle(self) except -1:
+        """After a change: send the ends of file that are due, let go of what is over."""
+        cdef Side side
+        self._marked = UINT64_MAX
+        for side in range(2):
+            if not self.ends[side].finishing and self._may_finish(side):
+                self._finish(side)
+            self._release_if_over(side)
+        return 0
+
+    cdef bint _may_finish(self, Side side) noexcept:
+        cdef Pipe pipe = self._to(side)
+        if self.ends[self._other(side)].eof:
+            return True
+        if pipe.deaf and pipe.stopping and not pipe.at_boundary():
+            return True      # cut inside a frame: there will be no boundary
+        if not pipe.ended:
+            return False
+        if self._violator == side:
+            return True      # RFC 6455 section 7.1.7: no answer is waited for
+        # RFC 6455 section 7.1.1: the server closes the connection first
+        return self._from(side).close_code != 0 and (side == DOWNSTREAM or self.ends[side].eof)
+
+    cdef int _finish(self, Side side) except -1:
+        self.ends[side].finishing = True
+        self._unpause(self._other(side))
+        if self._queued(side) == 0:
+            self._finish_flushed(side)
+        return 0
+
+    cdef int _finish_flushed(self, Side side) except -1:
+        if not self.ends[side].finished:
+            self.ends[side].finished = True
+            self._send_eof(side)
+            self._release_if_over(side)
+        return 0
+
+    cdef int _release_if_over(self, Side side) except -1:
+        cdef End* end = &self.ends[side]
+        if end.eof and end.finished and not end.released:
+            end.released = True
+            self._release(side)
+        return 0
+
+    cdef int _drop(self, Side side) except -1:
+        if not self.ends[side].gone:
+            self.ends[side].finishing = self.ends[side].released = True
+            self._abort(side)
+        return 0
+
+    cdef int _unpause(self, Side side) except -1:
+        if self.ends[side].paused:
+            self.ends[side].paused = False
+            if not self.ends[side].eof:
+                self._resume(side)
+        return 0
+
+    # private: the clock
+
+    cdef inline uint64_t _moved(self):
+        return (self.upward.bytes - self._queued(UPSTREAM)
+                + self.downward.bytes - self._queued(DOWNSTREAM))
+
+    cdef double _patience(self, bint queued) noexcept:
+        if queued:
+            return self.rules.stall
+        if self.ending == OPEN:
+            return self.rules.idle
+        if (self.ends[DOWNSTREAM].eof or self.ends[UPSTREAM].eof
+                or (self._handshake_over(DOWNSTREAM) and self._handshake_over(UPSTREAM))):
+            return self.rules.linger
+        return self.rules.close
+
+    cdef bint _handshake_over(self, Side side) noexcept:
+        return self._to(side).ended and self._from(side).deaf
+
+    cdef int _expire(self, bint queued) except -1:
+        cdef Side side
+        if queued:
+            self._note(STALL, ABNORMAL_CLOSURE, b"nothing was taken")
+            for side in range(2):
+                if self._queued(side):
+                    self._drop(side)
+        elif self.ending == OPEN:
+            self._note(IDLE, GOING_AWAY, b"idle timeout")
+            self._close_both(GOING_AWAY, b"idle timeout")
+            self._settle()
+        else:
+            self.abort()
+        return 0
+
+    # hooks: what a driver does
+
+    cdef size_t _send(self, Side side, const uint8_t* data, size_t size) except? -1:
+        """Send or queue `data`, which is valid during the call; returns what is then queued."""
+        raise NotImplementedError
+
+    cdef size_t _queued(self, Side side) except? -1:
+        """The bytes queued for `side`; when they become 0, call `drained`."""
+        raise NotImplementedError
+
+    cdef int _pause(self, Side side) except -1:
+        """Stop reading from `side`."""
+        raise NotImplementedError
+
+    cdef int _resume(self, Side side) except -1:
+        """Read from `side` again."""
+        raise NotImplementedError
+
+    cdef int _send_eof(self, Side side) except -1:
+        """Nothing is queued, nothing more will be sent: shut down the writing half."""
+        raise NotImplementedError
+
+    cdef int _release(self, Side side) except -1:
+        """Both halves are over: close the connection, then call `lost`."""
+        raise NotImplementedError
+
+    cdef int _abort(self, Side side) except -1:
+        """Close the connection whatever is queued, then call `lost`."""
+        raise NotImplementedError
+
+    cdef int _over(self) except -1:
+        """Both connections are gone."""
+        raise NotImplementedError
