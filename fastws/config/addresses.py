@@ -15,7 +15,8 @@ from fastws.config.expected import expected
 
 _TLS = {"ws": False, "http": False, "wss": True, "https": True}
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*):([0-9]{1,5})", re.ASCII)
-_NAME = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?)+", re.ASCII)
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?", re.ASCII | re.IGNORECASE)
 
 _AN_ADDRESS = 'an address such as "127.0.0.1:8080"'
 _NOT_IN_AN_ADDRESS = {"@": "user name", "?": "query", "#": "fragment", "/": "path"}

@@ -49,11 +49,11 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 
 
-class _Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-class Listener(_Struct, frozen=True):
+class Listener(_Struct, frozen=True, kw_only=True):
     """An address to accept connections on.
 
     A ``wss`` address needs ``tls_cert`` (a PEM file, the chain included) and ``tls_key``.
@@ -64,14 +64,14 @@ class Listener(_Struct, frozen=True):
     tls_key: Text | None = None
 
 
-class Server(_Struct, frozen=True):
+class Server(_Struct, frozen=True, kw_only=True):
     """One server of an upstream; of two, one with twice the weight gets twice the connections."""
 
     address: Annotated[Address, read_server_address]
     weight: Annotated[int, Meta(ge=1, le=65535)] = 1  # nginx: server ... weight=1
 
 
-class Upstream(_Struct, frozen=True):
+class Upstream(_Struct, frozen=True, kw_only=True):
     """A group of servers that connections are balanced over.
 
     ``balance`` is written as nginx's directive is. Certificates of ``wss`` servers are verified
@@ -88,7 +88,7 @@ class Upstream(_Struct, frozen=True):
     tls_server_name: Text | None = None
 
 
-class Route(_Struct, frozen=True):
+class Route(_Struct, frozen=True, kw_only=True):
     """Which requests go to an upstream, and the rules for their messages.
 
     ``hosts`` are names, or ``*.name`` for all below a name, in lower case and without a port; none
@@ -106,7 +106,7 @@ class Route(_Struct, frozen=True):
     max_message: Size = 0
 
 
-class Timeouts(_Struct, frozen=True):
+class Timeouts(_Struct, frozen=True, kw_only=True):
     """Times in seconds."""
 
     # For a request's head to arrive whole. nginx's client_header_timeout is 60; slow heads are an
@@ -126,7 +126,7 @@ class Timeouts(_Struct, frozen=True):
     linger: Seconds = 5.0
 
 
-class Limits(_Struct, frozen=True):
+class Limits(_Struct, frozen=True, kw_only=True):
     """Sizes in bytes, and counts."""
 
     # A head of either side. Big cookies break proxies of 8 KiB.
@@ -141,21 +141,21 @@ class Limits(_Struct, frozen=True):
     connections: Annotated[int, Meta(ge=0)] = 0
 
 
-class Drain(_Struct, frozen=True):
+class Drain(_Struct, frozen=True, kw_only=True):
     """How a worker stops."""
 
     # Seconds for the closing handshakes at shutdown; 0: do not wait.
     timeout: Seconds = 5.0
 
 
-class Log(_Struct, frozen=True):
+class Log(_Struct, frozen=True, kw_only=True):
     """What is logged, and how it is written."""
 
     level: LogLevel = "info"
     format: LogFormat = "text"
 
 
-class Config(_Struct, frozen=True):
+class Config(_Struct, frozen=True, kw_only=True):
     """Everything a worker needs to know.
 
     The forwarding headers of a downstream in ``trusted_proxies`` are believed; by default nobody's

@@ -1,0 +1,81 @@
+"""The command line: parses arguments, builds a Config, runs it, exits."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from fastws import __version__
+from fastws.config.flags import Flags, load
+from fastws.errors import FastwsError
+
+_PROGRAM = "fastws"
+_NOTHING_TO_DO = "give a CONFIG, --upstream HOST:PORT or --demo"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name=_PROGRAM, message="%(prog)s %(version)s")
+def main() -> None:
+    """Relay WebSockets, as a proxy that knows what a frame is."""
+
+
+@main.command()
+@click.argument("config", required=False)
+@click.option("--listen", multiple=True, metavar="ADDR", help="Listen there.  [default: :8080]")
+@click.option("--upstream", multiple=True, metavar="ADDR", help="Relay to there, round robin.")
+@click.option("--balance", metavar="METHOD", help="Balance upstreams by this method.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Run N processes.")
+@click.option(
+    "--driver", type=click.Choice(["auto", "uring", "transport"]), help="Move bytes with this."
+)
+@click.option("--tls-cert", metavar="FILE", help="Certificates (PEM) of the wss listeners.")
+@click.option("--tls-key", metavar="FILE", help="Private key (PEM) of the wss listeners.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set any key, by its path."
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="Log this and worse.  [default: info]",
+)
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="Log so.  [default: text]")
+@click.option("--demo", is_flag=True, help="Serve a page, and an upstream that echoes.")
+def serve(config: str | None, **options: Any) -> None:
+    """Relay WebSockets until SIGTERM or SIGINT.
+
+    What to do stands in CONFIG, a TOML file, and in the options, which come before the file. ADDR
+    is :8080, 127.0.0.1:8080, [::1]:8080, host:port or unix:/path, with wss:// before it for TLS.
+    """
+    flags = Flags(**options)
+    if flags.demo and flags.upstream:
+        raise click.UsageError("--demo brings its own upstream: leave --upstream out")
+    if config is None and not flags.upstream and not flags.demo:
+        raise click.UsageError(_NOTHING_TO_DO)
+    with _errors_in_words():
+        loaded = load(config, flags)
+        # Here, for the event loop takes longer to import than `fastws check` to run.
+        from fastws.server import run  # noqa: PLC0415
+
+        run(loaded, demo=flags.demo)
+
+
+@main.command()
+@click.argument("config")
+def check(config: str) -> None:
+    """Check the TOML file CONFIG and the files it names, and print every fault."""
+    with _errors_in_words():
+        load(config, Flags())
+    click.echo(f"{config}: ok")
+
+
+@contextmanager
+def _errors_in_words() -> Iterator[None]:
+    """Turn an operator's mistake into lines on stderr and exit status 1."""
+    try:
+        yield
+    except FastwsError as error:
+        for line in str(error).splitlines():
+            click.echo(f"{_PROGRAM}: error: {line}", err=True)
+        sys.exit(1)

@@ -1,0 +1,164 @@
+"""What one key alone does not show: faults between keys, and in the files they name."""
+
+import ssl
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from fastws.config.faults import Faults, did_you_mean
+from fastws.config.model import Config, Listener, Route, Upstream
+
+_Key = TypeVar("_Key", bound=Hashable)
+
+# nginx's methods, by the word their directives begin with.
+_LATER_METHODS = ("hash", "ip_hash", "least_conn", "least_time", "random", "sticky")
+_METHODS = ("round_robin", *_LATER_METHODS)
+_LATER = "comes with a later version"
+
+_TLS_FAULTS = {
+    "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
+    "NO_START_LINE": "is not a PEM file of the right kind",
+    "PEM_LIB": "is not a PEM file of the right kind",
+}
+
+
+def check(config: Config, origin: str, flags: Mapping[str, str], *, demo: bool = False) -> None:
+    """Check what concerns more than one key, and the files that the configuration names.
+
+    ``origin`` and ``flags`` say where the keys were written (see `Faults`). In a demonstration an
+    upstream may be without servers. Raises InvalidConfigError with every fault.
+    """
+    faults = Faults(origin, flags)
+    _check_listeners(config, faults)
+    _check_upstreams(config, faults, demo=demo)
+    _check_routes(config, faults)
+    _check_what_comes_later(config, faults)
+    faults.settle()
+
+
+def _check_listeners(config: Config, faults: Faults) -> None:
+    if not config.listeners:
+        faults.add("listeners", "there is none", 'give one, as in listeners = [":8080"]')
+    # With port 0 the kernel chooses a different one each time.
+    places = (
+        listener.address.authority if listener.address.port or listener.address.path else i
+        for i, listener in enumerate(config.listeners)
+    )
+    for i, first in _repeated(places):
+        faults.add(f"listeners[{i}]", f"listens where listeners[{first}] does")
+    for i, listener in enumerate(config.listeners):
+        _check_certificate(listener, f"listeners[{i}]", faults)
+
+
+def _check_certificate(listener: Listener, path: str, faults: Faults) -> None:
+    cert, key = listener.tls_cert, listener.tls_key
+    if cert is not None and key is not None:
+        _check_key_pair(cert, key, path, faults)
+    elif cert is not None or key is not None:
+        given, missing = ("tls_cert", "tls_key") if key is None else ("tls_key", "tls_cert")
+        faults.add(f"{path}.{given}", f"is of no use without {missing}")
+    elif listener.address.tls:
+        faults.add(path, "a wss listener needs a certificate", "give tls_cert and tls_key")
+    if not listener.address.tls and (cert or key):
+        faults.add(path, "has a certificate, but is no wss listener", "write wss:// before it")
+
+
+def _check_key_pair(cert: str, key: str, path: str, faults: Faults) -> None:
+    unreadable = {"tls_cert": _why_unreadable(cert), "tls_key": _why_unreadable(key)}
+    for name, why in unreadable.items():
+        if why:
+            faults.add(f"{path}.{name}", why)
+    if any(unreadable.values()):
+        return
+    try:
+        # Without a password function OpenSSL asks the terminal for one.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, _refuse_password)
+    except ssl.SSLError as error:
+        faults.add(f"{path}.tls_cert", _TLS_FAULTS.get(error.reason, str(error)))
+    except ValueError as error:
+        faults.add(f"{path}.tls_key", str(error))
+
+
+def _refuse_password() -> str:
+    raise ValueError("is protected by a password, which cannot be given")
+
+
+def _why_unreadable(file: str) -> str:
+    try:
+        Path(file).open("rb").close()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        return f"{file!r} cannot be read: {getattr(error, 'strerror', error)}"
+    return ""
+
+
+def _check_upstreams(config: Config, faults: Faults, *, demo: bool) -> None:
+    if not config.upstreams:
+        faults.add("upstreams", "there is none", "give one, or --upstream HOST:PORT")
+    names = (upstream.name for upstream in config.upstreams)
+    for i, first in _repeated(names):
+        faults.add(f"upstreams[{i}].name", f"is the name of upstreams[{first}] already")
+    for i, upstream in enumerate(config.upstreams):
+        path = f"upstreams[{i}]"
+        if not upstream.servers and not demo:
+            faults.add(f"{path}.servers", "there is none")
+        _check_balance(upstream, path, faults)
+        _check_authorities(upstream, path, faults)
+
+
+def _check_balance(upstream: Upstream, path: str, faults: Faults) -> None:
+    method, _, rest = upstream.balance.partition(" ")
+    if method in _LATER_METHODS:
+        faults.add(f"{path}.balance", f"{method} {_LATER}", "until then there is round_robin")
+    elif method != "round_robin":
+        message = f'there is no method "{method}"'
+        faults.add(f"{path}.balance", message, did_you_mean(method, _METHODS))
+    elif rest:
+        faults.add(f"{path}.balance", "round_robin has no parameters")
+
+
+def _check_authorities(upstream: Upstream, path: str, faults: Faults) -> None:
+    if upstream.tls_ca is None:
+        return
+    if why := _why_unreadable(upstream.tls_ca):
+        faults.add(f"{path}.tls_ca", why)
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(upstream.tls_ca)
+    except ssl.SSLError:
+        faults.add(f"{path}.tls_ca", "is not a PEM file of certificates")
+
+
+def _check_routes(config: Config, faults: Faults) -> None:
+    names = [upstream.name for upstream in config.upstreams]
+    if names and not config.routes:
+        faults.add("routes", "there is none", "say which requests go to which upstream")
+    for i, route in enumerate(config.routes):
+        if route.upstream not in names:
+            message = f'there is no upstream "{route.upstream}"'
+            faults.add(f"routes[{i}].upstream", message, did_you_mean(route.upstream, names))
+    _check_ambiguous_routes(config.routes, faults)
+
+
+def _check_ambiguous_routes(routes: tuple[Route, ...], faults: Faults) -> None:
+    seen: dict[tuple[str, str], int] = {}
+    for i, route in enumerate(routes):
+        for host in route.hosts or ("any host",):
+            first = seen.setdefault((host, route.path), i)
+            if first != i:
+                faults.add(f"routes[{i}]", f"is for {host} and {route.path}, as routes[{first}] is")
+
+
+def _check_what_comes_later(config: Config, faults: Faults) -> None:
+    if config.workers > 1:
+        faults.add("workers", f"more than one {_LATER}")
+    if config.driver == "uring":
+        faults.add("driver", f"uring {_LATER}", "until then there is transport")
+
+
+def _repeated(keys: Iterable[_Key]) -> Iterator[tuple[int, int]]:
+    """Yield the index of every key that was there before, and that of its first occurrence."""
+    seen: dict[_Key, int] = {}
+    for i, key in enumerate(keys):
+        first = seen.setdefault(key, i)
+        if first != i:
+            yield i, first

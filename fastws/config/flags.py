@@ -1,0 +1,170 @@
+"""Brings the values of the command line into the raw form, over that of a file."""
+
+import re
+import tomllib
+from typing import Any
+
+import msgspec
+
+from fastws.config import toml
+from fastws.config.addresses import read_listen_address
+from fastws.config.build import build, spell_out
+from fastws.config.checks import check
+from fastws.config.model import Config
+from fastws.errors import ConfigError
+
+_COMMAND_LINE = "command line"
+_KEY = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+|\[[0-9]+\])*", re.ASCII)
+_STEP = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+
+_DEFAULT_LISTENER = ":8080"
+_DEMO_LISTENER = "127.0.0.1:8080"  # a demonstration is nobody else's business
+
+
+class Flags(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``fastws serve`` was given; None and empty mean not given."""
+
+    listen: tuple[str, ...] = ()
+    upstream: tuple[str, ...] = ()
+    balance: str | None = None
+    workers: int | None = None
+    driver: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    settings: tuple[str, ...] = ()
+    log_level: str | None = None
+    log_format: str | None = None
+    demo: bool = False
+
+
+def load(path: str | None, flags: Flags) -> Config:
+    """Return the checked configuration of a file (or of none) under the flags.
+
+    With ``flags.demo`` its one upstream, "demo", has no servers: `fastws.server.run` puts the
+    embedded one in. Raises ConfigError or InvalidConfigError.
+    """
+    overlay = _Overlay(toml.read(path) if path is not None else {})
+    overlay.apply(flags)
+    origin = path if path is not None else _COMMAND_LINE
+    config = build(overlay.raw, origin, overlay.flags)
+    check(config, origin, overlay.flags, demo=flags.demo)
+    return config
+
+
+class _Overlay:
+    """The raw form, with every key that a flag set and the flag as it was typed."""
+
+    def __init__(self, raw: dict[str, Any]) -> None:
+        self.raw = spell_out(raw)
+        self.flags: dict[str, str] = {}
+
+    def apply(self, flags: Flags) -> None:
+        self._listen(flags)
+        self._upstream(flags)
+        self._balance(flags)
+        self._tls(flags)
+        self._put("workers", "--workers", flags.workers)
+        self._put("driver", "--driver", flags.driver)
+        self._put("log.level", "--log-level", flags.log_level)
+        self._put("log.format", "--log-format", flags.log_format)
+        for setting in flags.settings:
+            self._set(setting)
+
+    def _listen(self, flags: Flags) -> None:
+        if flags.listen:
+            self.raw["listeners"] = self._addresses("listeners", "--listen", flags.listen)
+        elif "listeners" not in self.raw and (flags.demo or flags.upstream):
+            address = _DEMO_LISTENER if flags.demo else _DEFAULT_LISTENER
+            self.raw["listeners"] = [{"address": address}]
+
+    def _upstream(self, flags: Flags) -> None:
+        if not flags.upstream and not flags.demo:
+            return
+        name = "demo" if flags.demo else "default"
+        servers = self._addresses("upstreams[0].servers", "--upstream", flags.upstream)
+        self.raw["upstreams"] = [{"name": name, "servers": servers}]
+        self.raw["routes"] = [{"upstream": name}]
+
+    def _addresses(self, path: str, flag: str, texts: tuple[str, ...]) -> list[dict[str, str]]:
+        for i, text in enumerate(texts):
+            # Both, for a fault may lie in the address or in the item as a whole.
+            self.flags[f"{path}[{i}]"] = self.flags[f"{path}[{i}].address"] = f"{flag} {text}"
+        return [{"address": text} for text in texts]
+
+    def _balance(self, flags: Flags) -> None:
+        for path, _ in self._tables("upstreams"):
+            self._put(f"{path}.balance", "--balance", flags.balance)
+
+    def _tls(self, flags: Flags) -> None:
+        if flags.tls_cert is None and flags.tls_key is None:
+            return
+        listeners = [
+            path
+            for path, listener in self._tables("listeners")
+            if _is_tls(listener) and not listener.keys() & {"tls_cert", "tls_key"}
+        ]
+        if not listeners:
+            hint = "give one, as in --listen wss://:8443"
+            raise ConfigError("--tls-cert", "there is no wss listener without a certificate", hint)
+        for path in listeners:
+            self._put(f"{path}.tls_cert", "--tls-cert", flags.tls_cert)
+            self._put(f"{path}.tls_key", "--tls-key", flags.tls_key)
+
+    def _tables(self, name: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return the tables of an array with their paths; what is malformed is left to `build`."""
+        items = self.raw.get(name)
+        if not isinstance(items, list):
+            return []
+        return [(f"{name}[{i}]", item) for i, item in enumerate(items) if isinstance(item, dict)]
+
+    def _set(self, setting: str) -> None:
+        key, equals, text = setting.partition("=")
+        if not equals or not _KEY.fullmatch(key):
+            hint = "as in --set timeouts.head=5s"
+            raise ConfigError(f"--set {setting}", "expected KEY=VALUE", hint)
+        self._put(key, f"--set {key}", _read_value(text))
+
+    def _put(self, key: str, flag: str, value: Any) -> None:
+        """Set the value at a key's path, unless it is None, and remember the flag."""
+        if value is None:
+            return
+        *above, last = _STEP.findall(key)
+        place, path = self.raw, ""
+        for step in above:
+            index, path = _step(place, path, step, flag)
+            place = place.setdefault(index, {}) if isinstance(place, dict) else place[index]
+        index, path = _step(place, path, last, flag)
+        place[index] = value
+        self.flags = {
+            below: other
+            for below, other in self.flags.items()
+            if not below.startswith((f"{path}.", f"{path}["))
+        }
+        self.flags[path] = flag
+
+
+def _step(place: Any, path: str, step: str, flag: str) -> tuple[Any, str]:
+    """Return the key or index that a step of a path means in ``place``, and the path with it."""
+    if isinstance(place, dict) and not step.isdigit():
+        return step, f"{path}.{step}" if path else step
+    if isinstance(place, list) and step.isdigit() and int(step) < len(place):
+        return int(step), f"{path}[{int(step)}]"
+    if step.isdigit():
+        raise ConfigError(flag, f"there is no {path}[{step}]")
+    raise ConfigError(flag, f"{path} is not a table")
+
+
+def _is_tls(listener: dict[str, Any]) -> bool:
+    try:
+        return read_listen_address(listener.get("address")).tls
+    except ValueError:
+        return False
+
+
+def _read_value(text: str) -> Any:
+    """Read a text as a TOML value if it is one: ``5``, ``true``, ``["a", "b"]``; else as it is."""
+    try:
+        document = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return document["value"] if len(document) == 1 else text
