@@ -1,0 +1,1 @@
+"""Sans-I/O HTTP/1.1: the opening handshake of a WebSocket, from bytes to bytes."""

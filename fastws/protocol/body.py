@@ -43,7 +43,7 @@ class SizedBody:
         return taken
 
     def eof(self) -> bool:
-        """Only a complete body is whole."""
+        """Tell whether it was complete before."""
         return self.complete
 
 
@@ -56,11 +56,11 @@ class StreamBody:
         self.complete = False
 
     def feed(self, data: bytes) -> int:
-        """Everything belongs to it."""
+        """Take everything."""
         return len(data)
 
     def eof(self) -> bool:
-        """The end of the stream is its end."""
+        """Take the end of the stream for its end."""
         self.complete = True
         return True
 
@@ -104,7 +104,7 @@ class ChunkedBody:
         return at - start
 
     def eof(self) -> bool:
-        """Only a complete body is whole."""
+        """Tell whether it was complete before."""
         return self.complete
 
     def _parse(self, data: bytes) -> None:

@@ -79,9 +79,9 @@ def upgrade_request(request: UpgradeRequest, forwarded: Forwarded) -> bytes:
     """Build the request to the upstream."""
     names, headers = request.names, request.headers
     added, replaced = forwarding(names, headers, request.host, forwarded)
-    dropped = _NOT_TUNNELLED | replaced | request.nominated
+    dropped = _NOT_TUNNELLED.union(replaced, request.nominated)
     relayed = lines(names, headers, dropped)
-    return b"GET %b HTTP/1.1\r\n%b%b%b\r\n" % (request.target, b"".join(relayed), _UPGRADE, added)
+    return b"GET %b HTTP/1.1\r\n%b%b%b\r\n" % (request.target, relayed, _UPGRADE, added)
 
 
 def check_answer(request: UpgradeRequest, response: ResponseHead) -> UpgradeResponse | None:
@@ -112,8 +112,7 @@ def check_answer(request: UpgradeRequest, response: ResponseHead) -> UpgradeResp
 def switching_response(response: UpgradeResponse) -> bytes:
     """Build the 101 to the downstream; the Accept among its headers has been checked."""
     relayed = lines(response.names, response.headers, _NOT_TUNNELLED | response.nominated)
-    head = b"HTTP/1.1 101 Switching Protocols\r\n" + _UPGRADE
-    return b"%b%b\r\n" % (head, b"".join(relayed))
+    return b"HTTP/1.1 101 Switching Protocols\r\n%b%b\r\n" % (_UPGRADE, relayed)
 
 
 def relayed_response(response: ResponseHead) -> bytes:
@@ -129,7 +128,7 @@ def relayed_response(response: ResponseHead) -> bytes:
     if response.status == 426:
         closing = b"Connection: close, Upgrade\r\nUpgrade: websocket\r\n"
     status = b"HTTP/1.1 %d %b\r\n" % (response.status, response.reason)
-    return b"%b%b%b\r\n" % (status, b"".join(relayed), closing)
+    return b"%b%b%b\r\n" % (status, relayed, closing)
 
 
 def _check_upgrade(head: RequestHead, connection: list[bytes]) -> None:

@@ -20,6 +20,8 @@ from fastws.errors import Reject, UpstreamReject
 from fastws.protocol.body import Body, ChunkedBody, SizedBody, StreamBody
 from fastws.protocol.headers import Headers, tokens
 
+# Complete lines up to the empty one; possessive, so that it runs in linear time.
+_LINES = re.compile(rb"(?:(?!\r\n)[^\n]++(?<=\r)\n)*+")
 # RFC 9112 section 3: single spaces, an upper-case method, a target in origin-form, no fragment.
 _REQUEST_LINE = re.compile(rb'([A-Z-]+) (/[!"$-~]*) HTTP/1\.([01])')
 _STARTED_TARGET = re.compile(rb"[^ \n]* ([^ \n]*)")
@@ -27,7 +29,7 @@ _STARTED_TARGET = re.compile(rb"[^ \n]* ([^ \n]*)")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
 # RFC 3986 section 3.2.2, without the userinfo of section 3.2.1.
 _HOST = re.compile(
-    rb"(?:(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+|\[([0-9A-Fa-f:.]+)\])(?::[0-9]{0,5})?"
+    rb"(?:(?:[0-9A-Za-z._~!$&'()*+,;=-]++|%[0-9A-Fa-f]{2})++|\[([0-9A-Fa-f:.]+)\])(?::[0-9]{0,5})?"
 )
 
 _READ = frozenset(
@@ -46,7 +48,6 @@ _READ = frozenset(
     }
 )
 _BODILESS = frozenset({101, 204, 304})
-_CR = 0x0D
 _TLS_HANDSHAKE = b"\x16"
 _TLS_ALERT = b"\x15"
 
@@ -105,36 +106,41 @@ class _Head:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header from httptools, which leaves the space after a value in it."""
-        lower = name.lower()
-        value = value.rstrip(b" \t")
-        self.names.append(lower)
-        self.headers.append((name, value))
-        if lower in _READ:
-            self._values.setdefault(lower, []).append(value)
+        self.headers.append((name, value.rstrip()))
+
+    def _index(self) -> None:
+        """Make the headers ready to be read, once all are there."""
+        self.names = [name.lower() for name, _ in self.headers]
+        for name, header in zip(self.names, self.headers, strict=True):
+            if name in _READ:
+                self._values.setdefault(name, []).append(header[1])
 
     def _end(self, buffer: bytes) -> int:
-        """Follow the lines of the head; its length, or 0 while it is incomplete."""
+        """Follow the lines of the head; its length, or 0 while it is incomplete.
+
+        Faults are found in the order of the stream, however it is split.
+        """
         start, room = self._line, self._room
         if not start:
             self._begun(buffer[:room])
-        while (end := buffer.find(b"\n", start, room)) >= 0:
+        end = self._line = _LINES.match(buffer, start, room).end()  # type: ignore[union-attr]
+        if end > start:
+            self._count_lines(buffer, start, end)
+        if buffer.startswith(b"\r\n", end, room):
+            return end + 2
+        if buffer.find(b"\n", end, room) >= 0:
             # RFC 9112 section 2.2 lets a bare LF pass for a line's end; it smuggles requests.
-            if end == start or buffer[end - 1] != _CR:
-                self._refuse("A line of the head ends in a bare LF")
-            if end == start + 1:
-                return end + 1
-            self._count_line(buffer[:end])
-            start = self._line = end + 1
+            self._refuse("A line of the head ends in a bare LF")
         if len(buffer) > room:
             self._too_large(f"The head is larger than {self._limits.head_bytes} bytes")
         return 0
 
-    def _count_line(self, head: bytes) -> None:
-        if not self._lines:
-            self._first_line(head[:-1])
-        elif self._lines > self._limits.headers:
+    def _count_lines(self, buffer: bytes, start: int, end: int) -> None:
+        if not start:
+            self._first_line(buffer[: buffer.index(b"\r\n")])
+        self._lines += buffer.count(b"\n", start, end)
+        if self._lines - 1 > self._limits.headers:
             self._too_large(f"The head has more than {self._limits.headers} headers")
-        self._lines += 1
 
     def _begun(self, seen: bytes) -> None:
         """Judge a first line that may be incomplete."""
@@ -191,13 +197,6 @@ class RequestHead(_Head):
         """Whether the request asks to leave HTTP, for any protocol."""
         return bool(self.values(b"upgrade")) and b"upgrade" in tokens(self.values(b"connection"))
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header from httptools."""
-        if b"_" in name:
-            self.dropped += 1
-        else:
-            super().on_header(name, value)
-
     def _parse(self, head: bytes) -> None:
         try:
             HttpRequestParser(self).feed_data(head)
@@ -205,6 +204,15 @@ class RequestHead(_Head):
             pass
         except HttpParserError as error:
             self._refuse(f"The head is malformed: {error}")
+        self._index()
+        if b"_" in b"".join(self.names):
+            self._drop_underscores()
+
+    def _drop_underscores(self) -> None:
+        kept = [index for index, name in enumerate(self.names) if b"_" not in name]
+        self.dropped = len(self.names) - len(kept)
+        self.headers = [self.headers[index] for index in kept]
+        self.names = [self.names[index] for index in kept]
 
     def _begun(self, seen: bytes) -> None:
         if seen and not seen[:1].isupper():
@@ -308,6 +316,7 @@ class ResponseHead(_Head):
             # says better what is wrong with it.
             if not self._parsed:
                 self._refuse(f"its head is malformed: {error}")
+        self._index()
 
     def _begun(self, seen: bytes) -> None:
         if not seen.startswith(b"HTTP/1."[: len(seen)]):

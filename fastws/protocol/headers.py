@@ -19,12 +19,16 @@ HOP_BY_HOP = frozenset(
 )
 
 _CHAIN = b"x-forwarded-for"
-_IDENTITY = frozenset({b"forwarded", b"x-real-ip"})
+_OURS = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\nX-Real-IP: %b\r\n"
+# Prefixes of the names by which backends learn who the client is.
+_IDENTITY = (b"x-forwarded-", b"x-real-ip", b"forwarded")
 
 # Neither may a peer take these away by naming them in Connection: it would change what the
 # request means, or hide who sent it.
-_NOT_NOMINABLE = frozenset({b"content-length", b"host"}) | _IDENTITY | HOP_BY_HOP
-_NOT_NOMINABLE_PREFIXES = (b"sec-websocket-", b"x-forwarded-")
+_NOT_NOMINABLE = HOP_BY_HOP | {b"content-length", b"host"}
+_NOT_NOMINABLE_PREFIXES = (b"sec-websocket-", *_IDENTITY)
+
+_NOTHING: frozenset[bytes] = frozenset()
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -51,8 +55,10 @@ def tokens(values: Iterable[bytes]) -> list[bytes]:
     return [token for element in elements if (token := element.strip(b" \t"))]
 
 
-def nominated(connection: Iterable[bytes]) -> frozenset[bytes]:
+def nominated(connection: list[bytes]) -> frozenset[bytes]:
     """Tell which names besides the hop-by-hop ones all Connection tokens ask to be removed."""
+    if _NOT_NOMINABLE.issuperset(connection):
+        return _NOTHING
     return frozenset(
         token
         for token in connection
@@ -60,37 +66,30 @@ def nominated(connection: Iterable[bytes]) -> frozenset[bytes]:
     )
 
 
-def lines(names: Iterable[bytes], headers: Headers, dropped: frozenset[bytes]) -> list[bytes]:
+def lines(names: list[bytes], headers: Headers, dropped: frozenset[bytes]) -> bytes:
     """Format every header whose lower-cased name is not ``dropped``, exact and in order."""
-    return [
-        b"%b: %b\r\n" % header
+    kept = [
+        b": ".join(header)
         for name, header in zip(names, headers, strict=True)
         if name not in dropped
     ]
+    kept.append(b"")
+    return b"\r\n".join(kept)
 
 
 def forwarding(
     names: list[bytes], headers: Headers, host: bytes, forwarded: Forwarded
 ) -> tuple[bytes, frozenset[bytes]]:
     """Make our own forwarding headers, and name those of the client that give way to them."""
-    ours = (
-        (b"X-Forwarded-For", forwarded.client),
-        (b"X-Forwarded-Proto", b"https" if forwarded.tls else b"http"),
-        (b"X-Forwarded-Host", host),
-        (b"X-Real-IP", forwarded.client),
-    )
-    if forwarded.trusted:
-        return _completed(names, headers, ours)
-    theirs = [name for name in names if name.startswith(b"x-forwarded-") or name in _IDENTITY]
-    return b"".join([b"%b: %b\r\n" % header for header in ours]), frozenset(theirs)
-
-
-def _completed(
-    names: list[bytes], headers: Headers, ours: tuple[tuple[bytes, bytes], ...]
-) -> tuple[bytes, frozenset[bytes]]:
-    """Append to a trusted peer's X-Forwarded-For, and add what else it left out."""
+    client = forwarded.client
+    proto = b"https" if forwarded.tls else b"http"
+    if not forwarded.trusted:
+        theirs = [name for name in names if name.startswith(_IDENTITY)]
+        return _OURS % (client, proto, host, client), frozenset(theirs)
     chain = [header[1] for name, header in zip(names, headers, strict=True) if name == _CHAIN]
-    chain.append(ours[0][1])
-    missing = [header for header in ours[1:] if header[0].lower() not in names]
-    added = [(ours[0][0], b", ".join(filter(None, chain))), *missing]
+    others = ((b"X-Forwarded-Proto", proto), (b"X-Forwarded-Host", host), (b"X-Real-IP", client))
+    added = [
+        (b"X-Forwarded-For", b", ".join([*filter(None, chain), client])),
+        *[header for header in others if header[0].lower() not in names],
+    ]
     return b"".join([b"%b: %b\r\n" % header for header in added]), frozenset({_CHAIN})
