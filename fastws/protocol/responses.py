@@ -25,3 +25,17 @@ def error_response(reject: Reject) -> bytes:
             body,
         )
     )
+
+
+def page_response(page: bytes) -> bytes:
+    """Format the whole answer that is an HTML page."""
+    return b"".join(
+        (
+            b"HTTP/1.1 200 OK\r\n",
+            b"Content-Type: text/html; charset=utf-8\r\n",
+            b"Content-Length: %d\r\n" % len(page),
+            _CLOSE,
+            b"\r\n",
+            page,
+        )
+    )

@@ -1,0 +1,86 @@
+"""What happened to each connection: one line when it is refused, or opens, and one when it ends."""
+
+from typing import Protocol
+
+from fastws.observe.log import Log
+
+# By `fastws._relay.Ending`.
+_ENDINGS = (
+    "open",
+    "client",
+    "upstream",
+    "client_lost",
+    "upstream_lost",
+    "rule",
+    "idle",
+    "stall",
+    "shutdown",
+)
+
+
+class Counts(Protocol):
+    """What went through one direction of a tunnel."""
+
+    bytes: int
+    messages: int
+
+
+class Report(Protocol):
+    """What a tunnel tells of itself when it is over."""
+
+    ending: int
+    code: int
+    reason: bytes
+    upward: Counts
+    downward: Counts
+
+
+class AccessLog:
+    """Writes to ``log``: what is as it should be at level info, refusals at warning."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def refused(self, *, client: str, target: bytes, host: bytes, status: int, reason: str) -> None:
+        """Log a request that became no tunnel, with the status that the client got."""
+        self._log.warning(
+            "handshake_refused",
+            client=client,
+            host=host,
+            target=target,
+            status=status,
+            reason=reason,
+        )
+
+    def opened(
+        self, *, number: int, client: str, target: bytes, host: bytes, upstream: str, protocol: bytes
+    ) -> None:
+        """Log a tunnel that opens; ``protocol`` is the subprotocol agreed on, or empty."""
+        self._log.info(
+            "tunnel_opened",
+            id=number,
+            client=client,
+            host=host,
+            target=target,
+            upstream=upstream,
+            protocol=protocol,
+        )
+
+    def closed(
+        self, *, number: int, client: str, upstream: str, duration: float, report: Report
+    ) -> None:
+        """Log a tunnel that is over; *in* is from the client, *out* is to it."""
+        self._log.info(
+            "tunnel_closed",
+            id=number,
+            client=client,
+            upstream=upstream,
+            ended_by=_ENDINGS[report.ending],
+            code=report.code,
+            reason=report.reason,
+            bytes_in=report.upward.bytes,
+            bytes_out=report.downward.bytes,
+            messages_in=report.upward.messages,
+            messages_out=report.downward.messages,
+            duration=round(duration, 3),
+        )

@@ -1,0 +1,80 @@
+"""An upstream's answer other than 101, on its way to the client: whole, then both sides close."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from fastws.errors import UpstreamReject
+
+if TYPE_CHECKING:
+    from fastws.protocol.body import Body
+    from fastws.proxy.context import Context
+    from fastws.proxy.downstream import Downstream
+
+
+class Answer(asyncio.Protocol):
+    """The protocol of a peer's connection while the body of its answer is relayed."""
+
+    __slots__ = ("_body", "_context", "_downstream", "_transport")
+
+    def __init__(
+        self, context: Context, downstream: Downstream, transport: asyncio.Transport, body: Body
+    ) -> None:
+        self._context = context
+        self._downstream: Downstream | None = downstream
+        self._transport = transport
+        self._body = body
+        transport.set_protocol(self)
+
+    def start(self, rest: bytes) -> None:
+        """Relay the bytes that came behind the head, and what follows."""
+        self.data_received(rest)
+
+    # what the loop says
+
+    def data_received(self, data: bytes) -> None:
+        if self._downstream is None:
+            return
+        try:
+            taken = self._body.feed(data)
+        except UpstreamReject:
+            self._end()  # too late to say so: the client sees that the body is not whole
+            return
+        self._downstream.transport.write(data[:taken])
+        self._context.watchdog.watch(self, self._context.timeouts.stall)
+        if self._body.complete:
+            self._end()
+
+    def eof_received(self) -> None:
+        self._body.eof()
+        self._end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+
+    def expired(self) -> None:
+        """End an answer that does not go on."""
+        self._end()
+
+    # what the client's connection says
+
+    def pause(self) -> None:
+        """The client does not take it as fast as it comes."""
+        self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """The client has taken what was written."""
+        self._transport.resume_reading()
+
+    def abandon(self) -> None:
+        """There is no client any more."""
+        self._downstream = None
+        self._end()
+
+    def _end(self) -> None:
+        self._context.watchdog.forget(self)
+        self._transport.abort()
+        downstream, self._downstream = self._downstream, None
+        if downstream:
+            downstream.finish()

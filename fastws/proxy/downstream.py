@@ -1,0 +1,155 @@
+"""A client's connection while it speaks HTTP: from accept until it is a tunnel, or over."""
+
+import asyncio
+from collections.abc import Callable
+
+from fastws.errors import Reject
+from fastws.protocol.handshake import judge
+from fastws.protocol.head import RequestHead
+from fastws.protocol.responses import error_response, page_response
+from fastws.proxy.context import Context
+from fastws.proxy.session import Session
+
+
+class Downstream(asyncio.Protocol):
+    """Reads the request, and hands it to a `Session`, which answers through here."""
+
+    __slots__ = (
+        "_context",
+        "_early",
+        "_head",
+        "_on_data",
+        "_over",
+        "_session",
+        "client",
+        "host",
+        "tls",
+        "transport",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, context: Context, *, tls: bool) -> None:
+        self.tls = tls
+        self.host = ""  # the client's address, or empty behind a Unix socket
+        self.client = "unix:"
+        self._context = context
+        self._head = RequestHead(context.limits)
+        self._on_data: Callable[[bytes], None] = self._read_head
+        self._early = b""
+        self._session: Session | None = None
+        self._over: Callable[[], None] = self._time_out
+
+    # what the loop says
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+        name = transport.get_extra_info("peername")
+        if isinstance(name, tuple):
+            self.host = name[0]
+            self.client = f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
+        self._context.opened()
+        self._context.watchdog.watch(self, self._context.timeouts.head)
+
+    def data_received(self, data: bytes) -> None:
+        self._on_data(data)
+
+    def pause_writing(self) -> None:
+        if self._session:
+            self._session.downstream_full()
+
+    def resume_writing(self) -> None:
+        if self._session:
+            self._session.downstream_drained()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._context.watchdog.forget(self)
+        self._context.closed()
+        if self._session:
+            self._session.downstream_lost()
+
+    def expired(self) -> None:
+        """Answer 408 to a slow head; end a connection that was to end by itself."""
+        self._over()
+
+    # what the session wants
+
+    def reject(self, reject: Reject) -> None:
+        """Answer with an error of our own, and close."""
+        self._log_refusal(reject.status, reject.reason)
+        self.transport.write(error_response(reject))
+        self.finish()
+
+    def relayed(self, status: int) -> None:
+        """Note that the upstream's own answer refuses the handshake."""
+        self._log_refusal(status, "answer of the upstream")
+
+    def finish(self) -> None:
+        """Close behind what was written.
+
+        A socket closed over unread bytes is reset, which would take the answer from the client:
+        so what still comes is read and dropped, for a while.
+        """
+        self._session = None
+        self._on_data = _drop
+        self._over = self.transport.abort
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.transport.resume_reading()
+        else:
+            self.transport.close()
+        self._context.watchdog.watch(self, self._context.timeouts.linger)
+
+    def take_early(self) -> bytes:
+        """Hand over the bytes that came behind the request; what comes now is the tunnel's."""
+        self._session = None
+        return self._early
+
+    # private
+
+    def _read_head(self, data: bytes) -> None:
+        try:
+            rest = self._head.feed(data)
+            if rest is not None:
+                self._answer(rest)
+        except Reject as reject:
+            self.reject(reject)
+
+    def _answer(self, rest: bytes) -> None:
+        context = self._context
+        context.watchdog.forget(self)
+        if context.full:
+            raise Reject(503, "Too many connections; try again in a while.")
+        if context.draining:
+            raise Reject(503, "The proxy is shutting down; connect again.")
+        if context.page and self._head.target == b"/" and not self._head.is_upgrade:
+            self.transport.write(page_response(context.page))
+            self.finish()
+            return
+        request = judge(self._head)
+        self._on_data = self._keep_early
+        self._keep_early(rest)
+        self._session = Session(context, self, request)
+        self._session.start()
+
+    def _keep_early(self, data: bytes) -> None:
+        self._early += data
+        if len(self._early) >= self._context.limits.queued_bytes:
+            self.transport.pause_reading()
+
+    def _time_out(self) -> None:
+        seconds = self._context.timeouts.head
+        self.reject(Reject(408, f"The request's head did not arrive within {seconds:g} s."))
+
+    def _log_refusal(self, status: int, reason: str) -> None:
+        self._context.access_log.refused(
+            client=self.client,
+            target=self._head.target,
+            host=b"".join(self._head.values(b"host")[:1]),
+            status=status,
+            reason=reason,
+        )
+
+
+def _drop(_data: bytes) -> None:
+    pass

@@ -1,0 +1,55 @@
+"""The HTTP exchange with a peer: our request, and the head of its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from fastws.errors import UpstreamReject
+from fastws.protocol.head import ResponseHead
+
+if TYPE_CHECKING:
+    from fastws.protocol.head import Limits
+    from fastws.proxy.session import Session
+
+
+class Exchange(asyncio.Protocol):
+    """The protocol of a peer's connection until its answer's head is read."""
+
+    __slots__ = ("_head", "_request", "_session", "transport")
+
+    transport: asyncio.Transport
+
+    def __init__(self, session: Session, limits: Limits, request: bytes) -> None:
+        self._session: Session | None = session
+        self._request = request
+        self._head = ResponseHead(limits)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+        self.transport.write(self._request)
+        if self._session:
+            self._session.connected(self)
+
+    def data_received(self, data: bytes) -> None:
+        session = self._session
+        if session is None:
+            return
+        try:
+            rest = self._head.feed(data)
+            if rest is not None:
+                self._session = None
+                session.answered(self._head, rest)
+        except UpstreamReject as reject:
+            session.fail(reject)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        session, self._session = self._session, None
+        if session:
+            why = f"it was lost: {exc}" if exc else "it closed the connection"
+            session.fail(UpstreamReject(f"The upstream gave no answer; {why}."))
+
+    def abandon(self) -> None:
+        """The answer is of no interest any more."""
+        self._session = None
+        self.transport.abort()

@@ -1,0 +1,45 @@
+"""What is remembered of a tunnel while it is open, for the lines it gets in the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastws.observe.access_log import Report
+    from fastws.protocol.handshake import UpgradeRequest, UpgradeResponse
+    from fastws.proxy.context import Context
+
+
+class Passage:
+    """One client's way through the proxy to one peer."""
+
+    __slots__ = ("_client", "_context", "_number", "_peer", "_since")
+
+    def __init__(self, context: Context, client: str, peer: str) -> None:
+        self._context = context
+        self._client = client
+        self._peer = peer
+        self._number = next(context.numbers)
+        self._since = context.loop.time()
+
+    def announce(self, request: UpgradeRequest, agreed: UpgradeResponse) -> None:
+        """Log that the tunnel opens."""
+        self._context.access_log.opened(
+            number=self._number,
+            client=self._client,
+            target=request.target,
+            host=request.host,
+            upstream=self._peer,
+            protocol=agreed.protocol or b"",
+        )
+
+    def over(self, report: Report) -> None:
+        """Log that both connections are gone, and count the client out."""
+        self._context.access_log.closed(
+            number=self._number,
+            client=self._client,
+            upstream=self._peer,
+            duration=self._context.loop.time() - self._since,
+            report=report,
+        )
+        self._context.closed()

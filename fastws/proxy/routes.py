@@ -1,0 +1,95 @@
+"""Which upstream a request goes to, and under which rules."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fastws._relay import Rules
+from fastws.config import model
+from fastws.upstream.group import Upstream
+
+
+@dataclass(slots=True, frozen=True)
+class Route:
+    """A configured route with its live upstream and the rules for its tunnels."""
+
+    upstream: Upstream
+    rules: Rules
+    path: bytes
+    allowed_origins: frozenset[bytes]
+
+    def serves(self, path: bytes) -> bool:
+        """Whether ``path`` is this route's path or lies below it, segment by segment."""
+        prefix = self.path
+        return path.startswith(prefix) and (
+            prefix.endswith(b"/") or path[len(prefix) : len(prefix) + 1] in (b"", b"/")
+        )
+
+    def allows(self, origin: bytes | None) -> bool:
+        """Whether a page of ``origin`` may connect; programs that send none always may."""
+        return origin is None or not self.allowed_origins or origin in self.allowed_origins
+
+
+class RouteTable:
+    """All routes: an exact host goes before a wildcard, that before none; then the longest path."""
+
+    def __init__(self, config: model.Config, upstreams: Mapping[str, Upstream]) -> None:
+        self._exact: dict[bytes, list[Route]] = {}
+        self._wildcards: dict[bytes, list[Route]] = {}
+        self._any: list[Route] = []
+        by_path = sorted(config.routes, key=lambda route: len(route.path), reverse=True)
+        for written in by_path:
+            route = Route(
+                upstream=upstreams[written.upstream],
+                rules=_rules(written, config),
+                path=written.path.encode(),
+                allowed_origins=frozenset(origin.encode() for origin in written.allowed_origins),
+            )
+            for routes in self._places(written.hosts):
+                routes.append(route)
+
+    def match(self, host: bytes, path: bytes) -> Route | None:
+        """Find the route for a Host header and a normalised path."""
+        name = _name(host)
+        for routes in self._candidates(name):
+            for route in routes:
+                if route.serves(path):
+                    return route
+        return None
+
+    def _places(self, hosts: tuple[str, ...]) -> Iterable[list[Route]]:
+        if not hosts:
+            yield self._any
+        for host in hosts:
+            if host.startswith("*."):
+                yield self._wildcards.setdefault(host[1:].encode(), [])
+            else:
+                yield self._exact.setdefault(host.encode(), [])
+
+    def _candidates(self, name: bytes) -> Iterable[list[Route]]:
+        if self._exact:
+            yield self._exact.get(name, [])
+        if self._wildcards:
+            dot = name.find(b".")
+            while dot >= 0:
+                yield self._wildcards.get(name[dot:], [])
+                dot = name.find(b".", dot + 1)
+        yield self._any
+
+
+def _name(host: bytes) -> bytes:
+    """The name in a Host header, in lower case, without port and final dot."""
+    if host.startswith(b"["):
+        return host.partition(b"]")[0] + b"]"
+    return host.partition(b":")[0].removesuffix(b".").lower()
+
+
+def _rules(route: model.Route, config: model.Config) -> Rules:
+    return Rules(
+        max_message=route.max_message,
+        validate_utf8=route.validate_utf8,
+        queued_bytes=config.limits.queued_bytes,
+        idle=config.timeouts.idle,
+        stall=config.timeouts.stall,
+        close=config.timeouts.close,
+        linger=config.timeouts.linger,
+    )

@@ -1,0 +1,197 @@
+"""An opening handshake, from the client's request to the tunnel or to the answer that refuses it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from fastws.errors import Reject, UpstreamReject
+from fastws.protocol.extensions import rsv_rules
+from fastws.protocol.handshake import (
+    Forwarded,
+    UpgradeRequest,
+    UpgradeResponse,
+    check_answer,
+    relayed_response,
+    switching_response,
+    upgrade_request,
+)
+from fastws.protocol.target import normal_path
+from fastws.proxy.answer import Answer
+from fastws.proxy.exchange import Exchange
+from fastws.proxy.passage import Passage
+from fastws.upstream.connector import connect
+
+if TYPE_CHECKING:
+    from fastws.protocol.head import ResponseHead
+    from fastws.proxy.context import Context
+    from fastws.proxy.downstream import Downstream
+    from fastws.proxy.routes import Route
+    from fastws.upstream.peer import Peer
+
+_NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
+
+
+class Session:
+    """Routes a request, connects to a peer, and judges its answer."""
+
+    __slots__ = (
+        "_answer",
+        "_connecting",
+        "_context",
+        "_downstream",
+        "_exchange",
+        "_peer",
+        "_request",
+        "_route",
+    )
+
+    def __init__(self, context: Context, downstream: Downstream, request: UpgradeRequest) -> None:
+        self._context = context
+        self._downstream = downstream
+        self._request = request
+        self._route: Route
+        self._peer: Peer
+        self._connecting: asyncio.Task[None] | None = None
+        self._exchange: Exchange | None = None
+        self._answer: Answer | None = None
+
+    def start(self) -> None:
+        """Find the route and connect.
+
+        Raises Reject: 400 for a path that cannot be read, 403 for a foreign origin, 404 without a
+        route.
+        """
+        request = self._request
+        route = self._context.routes.match(request.host, normal_path(request.target))
+        if route is None:
+            raise Reject(404, "No route serves this host and path.")
+        if not route.allows(request.origin):
+            raise Reject(403, "Pages of this origin may not connect here.")
+        self._route = route
+        self._connecting = self._context.loop.create_task(self._connect())
+
+    # what the upstream says
+
+    def connected(self, exchange: Exchange) -> None:
+        """Take note of a connection; the request goes out on it."""
+        self._exchange = exchange
+        self._context.watchdog.watch(self, self._context.timeouts.handshake)
+
+    def answered(self, response: ResponseHead, rest: bytes) -> None:
+        """Judge a whole head and the bytes behind it.
+
+        Raises UpstreamReject.
+        """
+        agreed = check_answer(self._request, response)
+        self._context.watchdog.forget(self)
+        if agreed is None:
+            self._relay_answer(response, rest)
+        else:
+            self._open_tunnel(agreed, rest)
+
+    def fail(self, reject: Reject) -> None:
+        """Tell the client that there will be no tunnel."""
+        self._let_go()
+        self._downstream.reject(reject)
+
+    def expired(self) -> None:
+        """Give up a peer that does not answer."""
+        seconds = self._context.timeouts.handshake
+        self.fail(Reject(504, f"The upstream did not answer within {seconds:g} s."))
+
+    # what the client's connection says
+
+    def downstream_full(self) -> None:
+        """Pause an answer that the client does not take."""
+        if self._answer:
+            self._answer.pause()
+
+    def downstream_drained(self) -> None:
+        """Go on with it."""
+        if self._answer:
+            self._answer.resume()
+
+    def downstream_lost(self) -> None:
+        """Nobody waits for an answer any more."""
+        self._let_go()
+        if self._answer:
+            self._answer.abandon()
+
+    # private
+
+    async def _connect(self) -> None:
+        """Try the peers, each once (RFC 9110 section 15.6.3 and 15.6.5 name the failures)."""
+        tried: list[Peer] = []
+        error: OSError = OSError("there is no peer")
+        while peer := self._route.upstream.pick(tried):
+            tried.append(peer)
+            self._peer = peer
+            try:
+                await connect(peer, self._make_exchange, self._context.timeouts.connect)
+            except OSError as failure:
+                error = failure
+            else:
+                self._connecting = None
+                return
+        self._connecting = None
+        self.fail(_unreachable(error, len(tried)))
+
+    def _make_exchange(self) -> Exchange:
+        downstream = self._downstream
+        forwarded = Forwarded(
+            client=downstream.host.encode() or b"unknown",
+            tls=downstream.tls,
+            trusted=self._context.trusts(downstream.host),
+        )
+        return Exchange(self, self._context.limits, upgrade_request(self._request, forwarded))
+
+    def _relay_answer(self, response: ResponseHead, rest: bytes) -> None:
+        assert self._exchange is not None
+        transport, self._exchange = self._exchange.transport, None
+        self._downstream.relayed(response.status)
+        self._downstream.transport.write(relayed_response(response))
+        self._answer = Answer(self._context, self._downstream, transport, response.body())
+        self._answer.start(rest)
+
+    def _open_tunnel(self, agreed: UpgradeResponse, rest: bytes) -> None:
+        assert self._exchange is not None
+        transport, self._exchange = self._exchange.transport, None
+        if transport.get_write_buffer_size():
+            transport.abort()
+            raise UpstreamReject("The upstream answered before it had read the request.")
+        passage = Passage(self._context, self._downstream.client, str(self._peer))
+        passage.announce(self._request, agreed)
+        first, others = rsv_rules(agreed.extensions)
+        self._context.driver.open(
+            self._route.rules,
+            self._downstream.transport,
+            transport,
+            head=switching_response(agreed),
+            early_downstream=self._downstream.take_early(),
+            early_upstream=rest,
+            rsv_first=first,
+            rsv_rest=others,
+            on_over=passage.over,
+        )
+
+    def _let_go(self) -> None:
+        self._context.watchdog.forget(self)
+        if self._connecting:
+            self._connecting.cancel()
+            self._connecting = None
+        if self._exchange:
+            self._exchange.abandon()
+            self._exchange = None
+
+
+def _unreachable(error: OSError, tried: int) -> Reject:
+    if error.errno in _NO_DESCRIPTORS:
+        return Reject(503, "The proxy is out of descriptors; try again in a while.")
+    which = "The upstream" if tried == 1 else f"The last of {tried} upstream servers tried"
+    # The system's words for it: the error's own may hold an address, which is not the client's.
+    why = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
+    status = 504 if isinstance(error, TimeoutError) else 502
+    return Reject(status, f"{which} could not be reached: {why}.")
