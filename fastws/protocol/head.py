@@ -23,7 +23,7 @@ from fastws.protocol.headers import Headers, tokens
 # Complete lines up to the empty one; possessive, so that it runs in linear time.
 _LINES = re.compile(rb"(?:(?!\r\n)[^\n]++(?<=\r)\n)*+")
 # RFC 9112 section 3: single spaces, an upper-case method, a target in origin-form, no fragment.
-_REQUEST_LINE = re.compile(rb'([A-Z-]+) (/[!"$-~]*) HTTP/1\.([01])')
+_REQUEST_LINE = re.compile(rb'(?!CONNECT )([A-Z-]+) (/[!"$-~]*) HTTP/1\.([01])')
 _STARTED_TARGET = re.compile(rb"[^ \n]* ([^ \n]*)")
 # RFC 9112 section 4; many servers leave out the space before an empty reason.
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
