@@ -20,13 +20,42 @@ ROOMY = Limits(head_bytes=2000, headers=40)
 # Mostly well-formed pieces, so that many heads are accepted and the others fail in one place.
 odd = st.sampled_from([b"\n", b"\r", b"\r\n", b" ", b"\0", b":", b"\t", b"\xff", b"_", b"#", b""])
 names = st.sampled_from(
-    [b"Host", b"Connection", b"Upgrade", b"Content-Length", b"Transfer-Encoding", b"X-A", b"x_b"]
-    + [b"Sec-WebSocket-Key", b"Sec-WebSocket-Extensions", b"Sec-WebSocket-Protocol", b"Origin"]
-    + [b"X-Forwarded-For", b"Forwarded", b"X-Real-IP", b"X-Forwarded-Proto", b"Keep-Alive"]
+    [
+        b"Host",
+        b"Connection",
+        b"Upgrade",
+        b"Content-Length",
+        b"Transfer-Encoding",
+        b"X-A",
+        b"x_b",
+        b"Sec-WebSocket-Key",
+        b"Sec-WebSocket-Extensions",
+        b"Sec-WebSocket-Protocol",
+        b"Origin",
+        b"X-Forwarded-For",
+        b"Forwarded",
+        b"X-Real-IP",
+        b"X-Forwarded-Proto",
+        b"Keep-Alive",
+    ]
 )
 values = st.sampled_from(
-    [b"a", b"", b"upgrade, X-A", b"host, forwarded", b"websocket", b"0", b"5", b"chunked", b"a b"]
-    + [b'x; y="a, b"', b";", b"\xe4", b"[::1]:80", KEY]
+    [
+        b"a",
+        b"",
+        b"upgrade, X-A",
+        b"host, forwarded",
+        b"websocket",
+        b"0",
+        b"5",
+        b"chunked",
+        b"a b",
+        b'x; y="a, b"',
+        b";",
+        b"\xe4",
+        b"[::1]:80",
+        KEY,
+    ]
 )
 lines = st.builds(b"%b: %b".__mod__, st.tuples(names, values))
 targets = st.sampled_from([b"/", b"/a?b=c", b"/%2e/../x", b"*", b"http://a/", b"/" + b"a" * 60])
@@ -61,7 +90,9 @@ answers = messages(
 )
 
 
-def outcome(parser: RequestHead | ResponseHead, parts: Iterable[bytes]) -> object:
+def outcome(
+    parser: RequestHead | ResponseHead, parts: Iterable[bytes]
+) -> tuple[object, ...] | None:
     """What a parser makes of bytes: its refusal, or all it says and what was left."""
     parts = iter(parts)
     try:
@@ -70,8 +101,7 @@ def outcome(parser: RequestHead | ResponseHead, parts: Iterable[bytes]) -> objec
                 first = parser.target if isinstance(parser, RequestHead) else parser.status
                 return first, parser.version, parser.headers, rest + b"".join(parts)
     except Reject as reject:
-        assert isinstance(reject, UpstreamReject) is isinstance(parser, ResponseHead)
-        return str(reject)
+        return type(reject), str(reject)
     return None
 
 
@@ -132,6 +162,8 @@ def test_an_answer_is_checked_or_relayed_cleanly(data: bytes) -> None:
 @given(st.binary(), st.binary())
 def test_random_bytes_raise_nothing_else(first: bytes, second: bytes) -> None:
     for start in (b"", b"GET /", b"GET / HTTP/1.1\r\nHost: a\r\n"):
-        outcome(RequestHead(SMALL), [start + first, second + b"\r\n\r\n"])
+        made = outcome(RequestHead(SMALL), [start + first, second + b"\r\n\r\n"])
+        assert made is None or made[0] is not UpstreamReject
     for start in (b"", b"HTTP/1.1 ", b"HTTP/1.1 200 OK\r\n"):
-        outcome(ResponseHead(SMALL), [start + first, second + b"\r\n\r\n"])
+        made = outcome(ResponseHead(SMALL), [start + first, second + b"\r\n\r\n"])
+        assert made is None or made[0] is not Reject

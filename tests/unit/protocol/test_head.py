@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,7 @@ def refused(data: bytes, limits: Limits | None = None) -> Reject:
         RequestHead(limits or Limits()).feed(data)
     parser = RequestHead(limits or Limits())
     with pytest.raises(Reject) as dripped:
-        for byte in drip(data):
-            parser.feed(byte)
+        deque(map(parser.feed, drip(data)), 0)
     assert str(whole.value) == str(dripped.value)
     assert whole.value.reason.isascii()
     return whole.value
@@ -31,8 +31,7 @@ def refused_answer(data: bytes, limits: Limits | None = None) -> UpstreamReject:
         ResponseHead(limits or Limits()).feed(data)
     parser = ResponseHead(limits or Limits())
     with pytest.raises(UpstreamReject) as dripped:
-        for byte in drip(data):
-            parser.feed(byte)
+        deque(map(parser.feed, drip(data)), 0)
     assert str(whole.value) == str(dripped.value)
     assert whole.value.status == 502
     return whole.value

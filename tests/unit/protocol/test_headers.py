@@ -51,7 +51,9 @@ def names(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
 
 def test_an_untrusted_peer_is_overwritten() -> None:
     headers = [*SPOOFED, (b"Cookie", b"a")]
-    added, replaced = forwarding(names(headers), headers, b"h:1", Forwarded(b"::1", False, False))
+    added, replaced = forwarding(
+        names(headers), headers, b"h:1", Forwarded(b"::1", tls=False, trusted=False)
+    )
     assert added == (
         b"X-Forwarded-For: ::1\r\nX-Forwarded-Proto: http\r\n"
         b"X-Forwarded-Host: h:1\r\nX-Real-IP: ::1\r\n"
@@ -61,12 +63,16 @@ def test_an_untrusted_peer_is_overwritten() -> None:
 
 def test_a_trusted_peer_is_appended_to() -> None:
     headers = [*SPOOFED, (b"x-forwarded-for", b"10.0.0.2, 10.0.0.3"), (b"X-Forwarded-For", b"")]
-    added, replaced = forwarding(names(headers), headers, b"h", Forwarded(b"1.2.3.4", False, True))
+    added, replaced = forwarding(
+        names(headers), headers, b"h", Forwarded(b"1.2.3.4", tls=False, trusted=True)
+    )
     assert added == b"X-Forwarded-For: 10.0.0.1, 10.0.0.2, 10.0.0.3, 1.2.3.4\r\n"
     assert replaced == {b"x-forwarded-for"}
 
 
 def test_what_a_trusted_peer_left_out_is_added() -> None:
     headers = [(b"X-Forwarded-Proto", b"http")]
-    added, _ = forwarding(names(headers), headers, b"h", Forwarded(b"unknown", True, True))
+    added, _ = forwarding(
+        names(headers), headers, b"h", Forwarded(b"unknown", tls=True, trusted=True)
+    )
     assert added == b"X-Forwarded-For: unknown\r\nX-Forwarded-Host: h\r\nX-Real-IP: unknown\r\n"
