@@ -1,0 +1,1 @@
+"""Benchmarks: fastws beside other proxies."""

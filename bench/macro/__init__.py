@@ -1,0 +1,1 @@
+"""Whole proxies under load, side by side in one run."""
