@@ -48,8 +48,8 @@ def spell_out(raw: Mapping[str, Any]) -> dict[str, Any]:
         full["listeners"] = _spell_out_addresses(full["listeners"])
     if isinstance(full.get("upstreams"), list):
         full["upstreams"] = [_spell_out_upstream(upstream) for upstream in full["upstreams"]]
-        if len(full["upstreams"]) == 1 and not full.get("routes"):
-            full["routes"] = [{"upstream": name} for name in _names(full["upstreams"])]
+    if not full.get("routes") and (name := _only_name(full.get("upstreams"))):
+        full["routes"] = [{"upstream": name}]
     return full
 
 
@@ -65,8 +65,12 @@ def _spell_out_addresses(items: Any) -> Any:
     return [{"address": item} if isinstance(item, str) else item for item in items]
 
 
-def _names(upstreams: list[Any]) -> list[Any]:
-    return [item["name"] for item in upstreams if isinstance(item, dict) and "name" in item]
+def _only_name(upstreams: Any) -> str:
+    match upstreams:
+        case [{"name": str(name)}]:
+            return name
+        case _:
+            return ""
 
 
 class _Builder:

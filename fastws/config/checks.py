@@ -15,11 +15,8 @@ _LATER_METHODS = ("hash", "ip_hash", "least_conn", "least_time", "random", "stic
 _METHODS = ("round_robin", *_LATER_METHODS)
 _LATER = "comes with a later version"
 
-_TLS_FAULTS = {
-    "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
-    "NO_START_LINE": "is not a PEM file of the right kind",
-    "PEM_LIB": "is not a PEM file of the right kind",
-}
+_MISMATCH = "tls_key does not belong to tls_cert"
+_NOT_PEM = "tls_cert or tls_key is not a PEM file of its kind"
 
 
 def check(config: Config, origin: str, flags: Mapping[str, str], *, demo: bool = False) -> None:
@@ -74,7 +71,8 @@ def _check_key_pair(cert: str, key: str, path: str, faults: Faults) -> None:
         # Without a password function OpenSSL asks the terminal for one.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, _refuse_password)
     except ssl.SSLError as error:
-        faults.add(f"{path}.tls_cert", _TLS_FAULTS.get(error.reason, str(error)))
+        mismatch = error.reason == "KEY_VALUES_MISMATCH"
+        faults.add(path, _MISMATCH if mismatch else _NOT_PEM)
     except ValueError as error:
         faults.add(f"{path}.tls_key", str(error))
 

@@ -118,7 +118,7 @@ class _Overlay:
         return [(f"{name}[{i}]", item) for i, item in enumerate(items) if isinstance(item, dict)]
 
     def _set(self, setting: str) -> None:
-        key, equals, text = setting.partition("=")
+        key, equals, text = (part.strip() for part in setting.partition("="))
         if not equals or not _KEY.fullmatch(key):
             hint = "as in --set timeouts.head=5s"
             raise ConfigError(f"--set {setting}", "expected KEY=VALUE", hint)

@@ -13,7 +13,7 @@ _SECONDS = {"w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms":
 _BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 _DURATION = re.compile(
-    r"\s*".join(rf"(?:(\d+(?:\.\d+)?){unit}(?![a-z]))?" for unit in _SECONDS), re.ASCII
+    " *".join(rf"(?:(\d+(?:\.\d+)?){unit}(?![a-z]))?" for unit in _SECONDS), re.ASCII
 )
 _SIZE = re.compile(r"(\d+)\s*(?:([kmg])(?:ib)?)?", re.ASCII | re.IGNORECASE)
 

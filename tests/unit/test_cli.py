@@ -1,0 +1,108 @@
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fastws import __version__
+from fastws.cli import main
+from fastws.config.model import Config
+from fastws.errors import FastwsError
+
+GOOD = 'listeners = [":80"]\nupstreams = [{name = "a", servers = ["a:1"]}]\n'
+
+
+def fastws(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    calls = SimpleNamespace(config=None, demo=None, fails=None)
+
+    def run(config: Config, *, demo: bool = False) -> None:
+        calls.config, calls.demo = config, demo
+        if calls.fails:
+            raise calls.fails
+
+    module = ModuleType("fastws.server")
+    module.run = run  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "fastws.server", module)
+    return calls
+
+
+def test_the_version() -> None:
+    assert fastws("--version").output == f"fastws {__version__}\n"
+
+
+def test_serve_runs_what_the_flags_say(server: SimpleNamespace) -> None:
+    options = ["--upstream", "a:1", "--upstream", "b:2", "--set", "timeouts.head=5s"]
+    result = fastws("serve", "--listen", ":90", *options, "--driver", "transport")
+    assert (result.exit_code, result.output) == (0, "")
+    assert server.demo is False
+    assert [str(each.address) for each in server.config.listeners] == ["ws://:90"]
+    assert len(server.config.upstreams[0].servers) == 2
+    assert (server.config.timeouts.head, server.config.driver) == (5.0, "transport")
+
+
+def test_serve_runs_a_file(server: SimpleNamespace, tmp_path: Path) -> None:
+    file = tmp_path / "fastws.toml"
+    file.write_text(GOOD)
+    options = ["--log-level", "debug", "--log-format", "json", "--workers", "1"]
+    assert fastws("serve", str(file), *options).exit_code == 0
+    assert server.config.upstreams[0].name == "a"
+    assert (server.config.log.level, server.config.log.format) == ("debug", "json")
+
+
+def test_serve_runs_the_demonstration(server: SimpleNamespace) -> None:
+    assert fastws("serve", "--demo").exit_code == 0
+    assert server.demo is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "give a CONFIG, --upstream HOST:PORT or --demo"),
+        (("--listen", ":80"), "give a CONFIG, --upstream HOST:PORT or --demo"),
+        (("--demo", "--upstream", "a:1"), "--demo brings its own upstream"),
+        (("--demo", "--driver", "x"), "--driver"),
+        (("--demo", "--workers", "0"), "--workers"),
+    ],
+)
+def test_wrong_usage_is_status_2(arguments: tuple[str, ...], sentence: str) -> None:
+    result = fastws("serve", *arguments)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+
+
+def test_a_mistake_of_the_operator_is_a_line_and_status_1(server: SimpleNamespace) -> None:
+    result = fastws("serve", "--upstream", "a:1", "--workers", "2")
+    assert result.exit_code == 1
+    assert result.stderr == "fastws: error: --workers: more than one comes with a later version\n"
+    server.fails = FastwsError("port 80 is in use")
+    result = fastws("serve", "--demo")
+    assert (result.exit_code, result.stderr) == (1, "fastws: error: port 80 is in use\n")
+
+
+def test_check_passes_a_good_file(tmp_path: Path) -> None:
+    file = tmp_path / "fastws.toml"
+    file.write_text(GOOD)
+    result = fastws("check", str(file))
+    assert (result.exit_code, result.stdout) == (0, f"{file}: ok\n")
+
+
+def test_check_prints_every_fault(tmp_path: Path) -> None:
+    file = tmp_path / "fastws.toml"
+    file.write_text("workers = 0\n[timeouts]\nhaed = 1\n")
+    result = fastws("check", str(file))
+    assert result.exit_code == 1
+    first, second = result.stderr.splitlines()
+    assert first == f"fastws: error: {file}: workers: expected a whole number >= 1, got 0"
+    assert second.startswith(f"fastws: error: {file}: timeouts.haed: unknown key")
+
+
+def test_check_names_a_missing_file() -> None:
+    result = fastws("check", "/no/such")
+    assert result.exit_code == 1
+    assert result.stderr == "fastws: error: /no/such: cannot be read: No such file or directory\n"
