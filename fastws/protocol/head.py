@@ -32,21 +32,6 @@ _HOST = re.compile(
     rb"(?:(?:[0-9A-Za-z._~!$&'()*+,;=-]++|%[0-9A-Fa-f]{2})++|\[([0-9A-Fa-f:.]+)\])(?::[0-9]{0,5})?"
 )
 
-_READ = frozenset(
-    {
-        b"connection",
-        b"content-length",
-        b"host",
-        b"origin",
-        b"sec-websocket-accept",
-        b"sec-websocket-extensions",
-        b"sec-websocket-key",
-        b"sec-websocket-protocol",
-        b"sec-websocket-version",
-        b"transfer-encoding",
-        b"upgrade",
-    }
-)
 _BODILESS = frozenset({101, 204, 304})
 _TLS_HANDSHAKE = b"\x16"
 _TLS_ALERT = b"\x15"
@@ -101,7 +86,7 @@ class _Head:
         self._values: dict[bytes, list[bytes]] = {}
 
     def values(self, name: bytes) -> list[bytes]:
-        """Give all values of one of the headers that the handshake reads, by lower-cased name."""
+        """Give all values of a header, by its lower-cased name."""
         return self._values.get(name, [])
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -111,9 +96,12 @@ class _Head:
     def _index(self) -> None:
         """Make the headers ready to be read, once all are there."""
         self.names = [name.lower() for name, _ in self.headers]
+        values = self._values
         for name, header in zip(self.names, self.headers, strict=True):
-            if name in _READ:
-                self._values.setdefault(name, []).append(header[1])
+            if name in values:
+                values[name].append(header[1])
+            else:
+                values[name] = [header[1]]
 
     def _end(self, buffer: bytes) -> int:
         """Follow the lines of the head; its length, or 0 while it is incomplete.
@@ -186,7 +174,7 @@ class RequestHead(_Head):
         self._buffer = b""
         self._parse(buffer[:end])
         self._check_host()
-        if self._values.keys() & {b"content-length", b"transfer-encoding"}:
+        if b"content-length" in self._values or b"transfer-encoding" in self._values:
             self._check_framing()
         if self.version == (1, 0) and self.is_upgrade:
             self._refuse("An upgrade needs HTTP/1.1 (RFC 9110 section 7.8)")
@@ -204,15 +192,14 @@ class RequestHead(_Head):
             pass
         except HttpParserError as error:
             self._refuse(f"The head is malformed: {error}")
-        self._index()
-        if b"_" in b"".join(self.names):
+        if b"_" in head:
             self._drop_underscores()
+        self._index()
 
     def _drop_underscores(self) -> None:
-        kept = [index for index, name in enumerate(self.names) if b"_" not in name]
-        self.dropped = len(self.names) - len(kept)
-        self.headers = [self.headers[index] for index in kept]
-        self.names = [self.names[index] for index in kept]
+        kept = [header for header in self.headers if b"_" not in header[0]]
+        self.dropped = len(self.headers) - len(kept)
+        self.headers = kept
 
     def _begun(self, seen: bytes) -> None:
         if seen and not seen[:1].isupper():
