@@ -22,6 +22,10 @@ from fastws.protocol.headers import Headers, tokens
 
 # Complete lines up to the empty one; possessive, so that it runs in linear time.
 _LINES = re.compile(rb"(?:(?!\r\n)[^\n]++(?<=\r)\n)*+")
+# A header of a well-formed head, without the space around its value.
+_FIELD = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
+# It starts with the rarer byte, so that the search skips from line to line.
+_TRAILING_SPACE = re.compile(rb"\r(?<=[ \t]\r)")
 # RFC 9112 section 3: single spaces, an upper-case method, a target in origin-form, no fragment.
 _REQUEST_LINE = re.compile(rb'(?!CONNECT )([A-Z-]+) (/[!"$-~]*) HTTP/1\.([01])')
 _STARTED_TARGET = re.compile(rb"[^ \n]* ([^ \n]*)")
@@ -89,13 +93,14 @@ class _Head:
         """Give all values of a header, by its lower-cased name."""
         return self._values.get(name, [])
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header from httptools, which leaves the space after a value in it."""
-        self.headers.append((name, value.rstrip()))
+    def _keep_headers(self, head: bytes) -> None:
+        """Cut a head that httptools has found well-formed; faster than its call for each header."""
+        self.headers = headers = _FIELD.findall(head, head.index(b"\n") + 1)
+        if _TRAILING_SPACE.search(head):
+            self.headers = headers = [(name, value.rstrip()) for name, value in headers]
+        self.names = [name.lower() for name, _ in headers]
 
     def _index(self) -> None:
-        """Make the headers ready to be read, once all are there."""
-        self.names = [name.lower() for name, _ in self.headers]
         values = self._values
         for name, header in zip(self.names, self.headers, strict=True):
             if name in values:
@@ -192,7 +197,8 @@ class RequestHead(_Head):
             pass
         except HttpParserError as error:
             self._refuse(f"The head is malformed: {error}")
-        if b"_" in head:
+        self._keep_headers(head)
+        if b"_" in b"".join(self.names):
             self._drop_underscores()
         self._index()
 
@@ -200,6 +206,7 @@ class RequestHead(_Head):
         kept = [header for header in self.headers if b"_" not in header[0]]
         self.dropped = len(self.headers) - len(kept)
         self.headers = kept
+        self.names = [name.lower() for name, _ in kept]
 
     def _begun(self, seen: bytes) -> None:
         if seen and not seen[:1].isupper():
@@ -303,6 +310,7 @@ class ResponseHead(_Head):
             # says better what is wrong with it.
             if not self._parsed:
                 self._refuse(f"its head is malformed: {error}")
+        self._keep_headers(head)
         self._index()
 
     def _begun(self, seen: bytes) -> None:

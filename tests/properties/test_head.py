@@ -84,6 +84,17 @@ requests = messages(
     ),
     UPGRADE,
 )
+# Nothing in these is refused: what they ask for is to be forwarded wrongly.
+harmless = st.sampled_from(
+    [b"Connection", b"x_b", b"X-A", b"Forwarded", b"x-forwarded-for", b"X-Real-IP", b"Keep-Alive"]
+)
+handshakes = st.builds(
+    head,
+    st.just(b"GET /%2e/../x?y HTTP/1.1"),
+    st.lists(st.builds(b"%b: %b".__mod__, st.tuples(harmless, values)), max_size=9).flatmap(
+        lambda more: st.permutations([*UPGRADE, *more])
+    ),
+)
 answers = messages(
     st.sampled_from([b"HTTP/1.1 101 S", b"HTTP/1.1 200 OK", b"HTTP/1.1 103", b"HTTP/1.0 404 No"]),
     SWITCHING,
@@ -123,7 +134,7 @@ def test_an_answer_split_at_every_byte(several: list[bytes], limits: Limits) -> 
         assert whole == outcome(ResponseHead(limits), [data[:cut], data[cut:]])
 
 
-@given(requests, st.booleans(), st.booleans())
+@given(handshakes | requests, st.booleans(), st.booleans())
 def test_what_is_forwarded_is_clean(data: bytes, tls: bool, trusted: bool) -> None:  # noqa: FBT001
     parsed = RequestHead(ROOMY)
     try:
