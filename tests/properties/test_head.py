@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from httptools import HttpParserUpgrade, HttpRequestParser
 from hypothesis import given
 from hypothesis import strategies as st
 from support.heads import KEY, SWITCHING, UPGRADE, Limits, head, request
@@ -123,6 +125,30 @@ def test_a_request_split_at_every_byte(data: bytes, rest: bytes, limits: Limits)
     assert whole == outcome(RequestHead(limits), (data[at : at + 1] for at in range(len(data))))
     for cut in range(0, len(data), 7):
         assert whole == outcome(RequestHead(limits), [data[:cut], data[cut:]])
+
+
+class Reported:
+    """The headers as httptools reports them."""
+
+    def __init__(self) -> None:
+        self.headers: list[tuple[bytes, bytes]] = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value.rstrip(b" \t")))
+
+
+@given(handshakes | requests)
+def test_headers_are_those_that_httptools_sees(data: bytes) -> None:
+    parsed, reported = RequestHead(ROOMY), Reported()
+    try:
+        rest = parsed.feed(data)
+    except Reject:
+        return
+    if rest is not None:
+        with suppress(HttpParserUpgrade):
+            HttpRequestParser(reported).feed_data(data[: len(data) - len(rest)])
+        assert parsed.headers == [h for h in reported.headers if b"_" not in h[0]]
+        assert parsed.dropped == len(reported.headers) - len(parsed.headers)
 
 
 @given(st.lists(answers, min_size=1, max_size=3), st.sampled_from([SMALL, ROOMY]))
