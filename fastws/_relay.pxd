@@ -68,8 +68,8 @@ cdef class Pipe:
     cdef uint64_t key_position
 
     # what was seen
-    cdef readonly uint64_t bytes      # that were forwarded
-    cdef readonly uint64_t messages   # that were forwarded to their end
+    cdef readonly uint64_t forwarded  # bytes
+    cdef readonly uint64_t messages   # whose end was forwarded
     cdef readonly uint16_t close_code       # 0 until the source's close frame came
     cdef readonly bytes close_reason
     cdef readonly uint16_t verdict    # 0, or the close code that the source has earned

@@ -147,7 +147,7 @@ cdef class Pipe:
             break
         if not self.ended:
             out.size = position
-            self.bytes += position
+            self.forwarded += position
         return size if whole else position
 
     # private: one frame
@@ -166,7 +166,7 @@ cdef class Pipe:
         if unit > 0 and not self.verdict and not self.ended:
             out.data = self.held
             out.size = self.held_size
-            self.bytes += self.held_size
+            self.forwarded += self.held_size
         self.held_size = 0
         return taken
 
@@ -542,8 +542,8 @@ cdef class Tunnel:
     # private: the clock
 
     cdef inline uint64_t _moved(self):
-        return (self.upward.bytes - self._queued(UPSTREAM)
-                + self.downward.bytes - self._queued(DOWNSTREAM))
+        return (self.upward.forwarded - self._queued(UPSTREAM)
+                + self.downward.forwarded - self._queued(DOWNSTREAM))
 
     cdef double _patience(self, bint queued) noexcept:
         if queued:

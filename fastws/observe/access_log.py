@@ -21,18 +21,37 @@ _ENDINGS = (
 class Counts(Protocol):
     """What went through one direction of a tunnel."""
 
-    bytes: int
-    messages: int
+    @property
+    def forwarded(self) -> int:
+        """In bytes."""
+
+    @property
+    def messages(self) -> int:
+        """Whole ones."""
 
 
 class Report(Protocol):
     """What a tunnel tells of itself when it is over."""
 
-    ending: int
-    code: int
-    reason: bytes
-    upward: Counts
-    downward: Counts
+    @property
+    def ending(self) -> int:
+        """Why, as `fastws._relay.Ending` has it."""
+
+    @property
+    def code(self) -> int:
+        """The close code."""
+
+    @property
+    def reason(self) -> bytes:
+        """The close reason."""
+
+    @property
+    def upward(self) -> Counts:
+        """From the client."""
+
+    @property
+    def downward(self) -> Counts:
+        """To the client."""
 
 
 class AccessLog:
@@ -78,8 +97,8 @@ class AccessLog:
             ended_by=_ENDINGS[report.ending],
             code=report.code,
             reason=report.reason,
-            bytes_in=report.upward.bytes,
-            bytes_out=report.downward.bytes,
+            bytes_in=report.upward.forwarded,
+            bytes_out=report.downward.forwarded,
             messages_in=report.upward.messages,
             messages_out=report.downward.messages,
             duration=round(duration, 3),

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from fastws.errors import Reject, UpstreamReject
 from fastws.protocol.extensions import rsv_rules
 from fastws.protocol.handshake import (
-    Forwarded,
     UpgradeRequest,
     UpgradeResponse,
     check_answer,
@@ -18,6 +17,7 @@ from fastws.protocol.handshake import (
     switching_response,
     upgrade_request,
 )
+from fastws.protocol.headers import Forwarded
 from fastws.protocol.target import normal_path
 from fastws.proxy.answer import Answer
 from fastws.proxy.exchange import Exchange
@@ -192,6 +192,7 @@ def _unreachable(error: OSError, tried: int) -> Reject:
         return Reject(503, "The proxy is out of descriptors; try again in a while.")
     which = "The upstream" if tried == 1 else f"The last of {tried} upstream servers tried"
     # The system's words for it: the error's own may hold an address, which is not the client's.
-    why = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
+    number = error.errno or 0
+    why = os.strerror(number) if number > 0 else error.strerror or str(error)
     status = 504 if isinstance(error, TimeoutError) else 502
     return Reject(status, f"{which} could not be reached: {why}.")

@@ -97,17 +97,15 @@ async def _accept(
     where: Listener, sock: socket.socket, config: Config, context: Context
 ) -> asyncio.Server:
     tls_context = tls.server_context(where)
-    times: dict[str, float] = {}
-    if tls_context:
-        times["ssl_handshake_timeout"] = config.timeouts.head
-        times["ssl_shutdown_timeout"] = config.timeouts.linger or 0.1
     loop = asyncio.get_running_loop()
     return await loop.create_server(
         lambda: Downstream(context, tls=tls_context is not None),
         sock=sock,
-        ssl=tls_context,
         backlog=listener.BACKLOG,
-        **times,
+        ssl=tls_context,
+        # The loop takes these with TLS only, and no zero.
+        ssl_handshake_timeout=config.timeouts.head if tls_context else None,
+        ssl_shutdown_timeout=max(config.timeouts.linger, 0.1) if tls_context else None,
     )
 
 

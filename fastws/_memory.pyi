@@ -1,0 +1,36 @@
+"""The driver without sockets: tests, fuzzers and benchmarks play both of them."""
+
+from typing import Literal
+
+from typing_extensions import Buffer
+
+from fastws._relay import Rules, Tunnel
+
+_Side = Literal["downstream", "upstream"]
+
+class MemoryTunnel(Tunnel):
+    """A tunnel whose connections are byte strings."""
+
+    blocked: set[str]
+    def __init__(self, rules: Rules, *, rsv_first: int = 0, rsv_rest: int = 0) -> None: ...
+    @property
+    def log(self) -> list[tuple[str, str]]: ...
+    @property
+    def over(self) -> bool: ...
+    def receive(self, side: _Side, data: Buffer) -> None:
+        """`side` sent `data`."""
+
+    def receive_eof(self, side: _Side) -> None:
+        """`side` shut down its writing half."""
+
+    def lose(self, side: _Side) -> None:
+        """The connection to `side` broke."""
+
+    def unblock(self, side: _Side) -> None:
+        """`side` takes what is queued for it."""
+
+    def clock(self, now: float) -> None:
+        """The time is `now`, in seconds."""
+
+    def take(self, side: _Side) -> bytes:
+        """What was sent to `side` since the last call."""
