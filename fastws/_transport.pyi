@@ -6,6 +6,9 @@ from typing import final
 
 from fastws._relay import Rules, Tunnel
 
+def peer_address(fd: int) -> tuple[str, int]:
+    """The address and port of the peer of a TCP socket; ("", 0) for any other."""
+
 @final
 class TransportDriver:
     """Relays between transports of `loop`, a uvloop loop.

@@ -43,8 +43,6 @@ cdef extern from "<netinet/tcp.h>" nogil:
     enum:
         FASTWS_KEEPIDLE
         TCP_KEEPINTVL
-        TCP_KEEPCNT
-        TCP_NODELAY
         TCP_USER_TIMEOUT
 
 cdef extern from "<poll.h>" nogil:
@@ -57,6 +55,30 @@ cdef extern from "<poll.h>" nogil:
         short revents
     int poll(pollfd* fds, unsigned long count, int timeout)
 
+cdef extern from "<arpa/inet.h>" nogil:
+    enum:
+        AF_INET
+        AF_INET6
+        INET6_ADDRSTRLEN
+    ctypedef unsigned int socklen_t
+    struct sockaddr:
+        unsigned short sa_family
+    struct in_addr:
+        pass
+    struct in6_addr:
+        pass
+    struct sockaddr_in:
+        unsigned short sin_port
+        in_addr sin_addr
+    struct sockaddr_in6:
+        unsigned short sin6_port
+        in6_addr sin6_addr
+    struct sockaddr_storage:
+        pass
+    int getpeername(int fd, sockaddr* address, socklen_t* size)
+    const char* inet_ntop(int family, const void* address, char* text, socklen_t size)
+    unsigned short ntohs(unsigned short port)
+
 cdef extern from "<unistd.h>" nogil:
     int c_dup "dup"(int fd)
     int c_close "close"(int fd)
@@ -66,10 +88,9 @@ cdef enum:
     # One receive may bring this much, and a stalled direction may have to queue it on top of
     # `queued_bytes`; larger buffers measured no faster.
     BUFFER_SIZE = 128 * 1024
-    # A silent peer is asked after a minute, and given up when four questions stay unanswered.
+    # A silent peer is asked after a minute, and then four times a minute.
     KEEPALIVE_IDLE = 60
     KEEPALIVE_INTERVAL = 15
-    KEEPALIVE_COUNT = 4
 
 
 cdef void set_option(int fd, int level, int name, int value) noexcept:
@@ -78,14 +99,30 @@ cdef void set_option(int fd, int level, int name, int value) noexcept:
 
 
 cdef void tune(int fd, double stall) noexcept:
-    """Small frames leave at once, and a peer that vanished is noticed."""
-    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1)
+    """A peer that vanished is noticed: `stall` seconds without an answer are its end. (The loop
+    has set TCP_NODELAY.)"""
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
     set_option(fd, IPPROTO_TCP, FASTWS_KEEPIDLE, KEEPALIVE_IDLE)
     set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL)
-    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT)
     if TCP_USER_TIMEOUT != -1 and stall:
         set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, <int> min(stall * 1000, 2.0 ** 31 - 1))
+
+
+def peer_address(int fd):
+    """The address and port of the peer of a TCP socket; ("", 0) for any other."""
+    cdef sockaddr_storage storage
+    cdef sockaddr* address = <sockaddr*> &storage
+    cdef socklen_t size = sizeof(storage)
+    cdef char text[INET6_ADDRSTRLEN]
+    if getpeername(fd, address, &size) != 0:
+        return "", 0
+    if address.sa_family == AF_INET:
+        inet_ntop(AF_INET, &(<sockaddr_in*> address).sin_addr, text, sizeof(text))
+        return text.decode("ascii"), ntohs((<sockaddr_in*> address).sin_port)
+    if address.sa_family == AF_INET6:
+        inet_ntop(AF_INET6, &(<sockaddr_in6*> address).sin6_addr, text, sizeof(text))
+        return text.decode("ascii"), ntohs((<sockaddr_in6*> address).sin6_port)
+    return "", 0
 
 
 @cython.final
@@ -210,6 +247,7 @@ cdef class TransportTunnel(Tunnel):
         self.driver.tunnels.discard(self)
         self._on_over(self)
         self._on_over = None
+        self._downstream = self._upstream = None  # they refer to us
         return 0
 
 

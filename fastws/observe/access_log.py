@@ -75,6 +75,8 @@ class AccessLog:
         self, *, number: int, client: str, target: bytes, host: bytes, upstream: str, protocol: bytes
     ) -> None:
         """Log a tunnel that opens; ``protocol`` is the subprotocol agreed on, or empty."""
+        if not self._log.enabled("info"):
+            return
         self._log.info(
             "tunnel_opened",
             id=number,
@@ -89,6 +91,8 @@ class AccessLog:
         self, *, number: int, client: str, upstream: str, duration: float, report: Report
     ) -> None:
         """Log a tunnel that is over; *in* is from the client, *out* is to it."""
+        if not self._log.enabled("info"):
+            return
         self._log.info(
             "tunnel_closed",
             id=number,

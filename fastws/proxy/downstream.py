@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from fastws._transport import peer_address
 from fastws.errors import Reject
 from fastws.protocol.handshake import judge
 from fastws.protocol.head import RequestHead
@@ -18,8 +19,8 @@ class Downstream(asyncio.Protocol):
         "_context",
         "_early",
         "_head",
+        "_lingering",
         "_on_data",
-        "_over",
         "_session",
         "client",
         "host",
@@ -38,16 +39,15 @@ class Downstream(asyncio.Protocol):
         self._on_data: Callable[[bytes], None] = self._read_head
         self._early = b""
         self._session: Session | None = None
-        self._over: Callable[[], None] = self._time_out
+        self._lingering = False
 
     # what the loop says
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
-        name = transport.get_extra_info("peername")
-        if isinstance(name, tuple):
-            self.host = name[0]
-            self.client = f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
+        self.host, port = peer_address(transport.get_extra_info("socket").fileno())
+        if self.host:
+            self.client = f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
         self._context.opened()
         self._context.watchdog.watch(self, self._context.timeouts.head)
 
@@ -65,12 +65,17 @@ class Downstream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._context.watchdog.forget(self)
         self._context.closed()
+        self._on_data = _drop
         if self._session:
             self._session.downstream_lost()
 
     def expired(self) -> None:
         """Answer 408 to a slow head; end a connection that was to end by itself."""
-        self._over()
+        if self._lingering:
+            self.transport.abort()
+            return
+        seconds = self._context.timeouts.head
+        self.reject(Reject(408, f"The request's head did not arrive within {seconds:g} s."))
 
     # what the session wants
 
@@ -92,7 +97,7 @@ class Downstream(asyncio.Protocol):
         """
         self._session = None
         self._on_data = _drop
-        self._over = self.transport.abort
+        self._lingering = True
         if self.transport.can_write_eof():
             self.transport.write_eof()
             self.transport.resume_reading()
@@ -103,6 +108,7 @@ class Downstream(asyncio.Protocol):
     def take_early(self) -> bytes:
         """Hand over the bytes that came behind the request; what comes now is the tunnel's."""
         self._session = None
+        self._on_data = _drop
         return self._early
 
     # private
@@ -136,10 +142,6 @@ class Downstream(asyncio.Protocol):
         self._early += data
         if len(self._early) >= self._context.limits.queued_bytes:
             self.transport.pause_reading()
-
-    def _time_out(self) -> None:
-        seconds = self._context.timeouts.head
-        self.reject(Reject(408, f"The request's head did not arrive within {seconds:g} s."))
 
     def _log_refusal(self, status: int, reason: str) -> None:
         self._context.access_log.refused(

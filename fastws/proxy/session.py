@@ -46,6 +46,7 @@ class Session:
         "_peer",
         "_request",
         "_route",
+        "_too_late",
     )
 
     def __init__(self, context: Context, downstream: Downstream, request: UpgradeRequest) -> None:
@@ -55,6 +56,7 @@ class Session:
         self._route: Route
         self._peer: Peer
         self._connecting: asyncio.Task[None] | None = None
+        self._too_late = False
         self._exchange: Exchange | None = None
         self._answer: Answer | None = None
 
@@ -77,6 +79,7 @@ class Session:
 
     def connected(self, exchange: Exchange) -> None:
         """Take note of a connection; the request goes out on it."""
+        self._connecting = None
         self._exchange = exchange
         self._context.watchdog.watch(self, self._context.timeouts.handshake)
 
@@ -98,7 +101,11 @@ class Session:
         self._downstream.reject(reject)
 
     def expired(self) -> None:
-        """Give up a peer that does not answer."""
+        """Give up a peer that cannot be reached, or that does not answer."""
+        if self._connecting:
+            self._too_late = True
+            self._connecting.cancel()
+            return
         seconds = self._context.timeouts.handshake
         self.fail(Reject(504, f"The upstream did not answer within {seconds:g} s."))
 
@@ -130,14 +137,25 @@ class Session:
             tried.append(peer)
             self._peer = peer
             try:
-                await connect(peer, self._make_exchange, self._context.timeouts.connect)
+                await self._attempt(peer)
             except OSError as failure:
                 error = failure
             else:
-                self._connecting = None
                 return
         self._connecting = None
         self.fail(_unreachable(error, len(tried)))
+
+    async def _attempt(self, peer: Peer) -> None:
+        seconds = self._context.timeouts.connect
+        self._context.watchdog.watch(self, seconds)
+        try:
+            await connect(peer, self._make_exchange)
+        except asyncio.CancelledError:
+            if not self._too_late or self._connecting is None:
+                raise
+            self._too_late = False
+            self._connecting.uncancel()
+            raise TimeoutError(f"no connection within {seconds:g} s") from None
 
     def _make_exchange(self) -> Exchange:
         downstream = self._downstream

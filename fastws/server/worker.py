@@ -23,6 +23,9 @@ from fastws.server import demo, listener, tls
 
 _GOING_AWAY = 1001  # RFC 6455 section 7.4.1
 
+# A connection leaves no cycles behind, so that collections only cost time: few of them do.
+_COLLECT_AFTER = 50_000
+
 # For the loop, the log, the listeners, and what libraries open.
 _OWN_DESCRIPTORS = 32
 # A tunnel has two, and two more while both its sides are slow; connections that are turned away
@@ -72,6 +75,7 @@ async def _work(config: Config, log: Log, *, page: bytes | None) -> None:
         # What lives now lives as long as the worker: no collection needs to look at it again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(_COLLECT_AFTER)
         await stop.get()
     await _drain(context, stop, config.drain.timeout)
 

@@ -7,26 +7,23 @@ from collections.abc import Callable
 from fastws.upstream.peer import Peer
 
 
-async def connect(peer: Peer, factory: Callable[[], asyncio.Protocol], seconds: float) -> None:
-    """Connect to ``peer`` within ``seconds``, TLS included; the protocol gets the transport.
+async def connect(peer: Peer, factory: Callable[[], asyncio.Protocol]) -> None:
+    """Connect to ``peer``, TLS included; the protocol that ``factory`` makes gets the transport.
 
-    Raises OSError (TimeoutError among them) with a text for the log.
+    Raises OSError.
     """
     loop = asyncio.get_running_loop()
     # The name that a certificate is for; the loop takes it with TLS only.
     name = (peer.server_name or "localhost") if peer.tls else None
     address = peer.address
     try:
-        async with asyncio.timeout(seconds):
-            if address.path is not None:
-                await loop.create_unix_connection(
-                    factory, address.path, ssl=peer.tls, server_hostname=name
-                )
-            else:
-                await loop.create_connection(
-                    factory, address.host, address.port, ssl=peer.tls, server_hostname=name
-                )
-    except TimeoutError:
-        raise TimeoutError(f"no connection within {seconds:g} s") from None
+        if address.path is not None:
+            await loop.create_unix_connection(
+                factory, address.path, ssl=peer.tls, server_hostname=name
+            )
+        else:
+            await loop.create_connection(
+                factory, address.host, address.port, ssl=peer.tls, server_hostname=name
+            )
     except ssl.SSLError as error:
         raise OSError(f"TLS failed: {error.reason or error}") from error

@@ -15,6 +15,8 @@ class RoundRobin:
 
     def pick(self, tried: Collection[Peer]) -> Peer | None:
         """Choose the next peer that is not among those ``tried``; None if there is none left."""
+        if len(self._peers) == 1 and not tried:
+            return self._peers[0]
         candidates = [peer for peer in self._peers if peer not in tried]
         if not candidates:
             return None
