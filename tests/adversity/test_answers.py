@@ -100,7 +100,7 @@ def test_an_answer_that_is_no_101_goes_to_the_client_whole(
         assert head["Location"] == "/elsewhere?x=1"
         assert head["WWW-Authenticate"] == 'Basic realm="x"'
         assert head["Retry-After"] == "7"
-        assert head["Connection"] == "close"
+        assert "close" in head["Connection"].split(", ")
         assert client.read_body(head) == b"hello"
         client.expect_end()
         server.expect_end()
@@ -329,15 +329,16 @@ def test_an_upstream_that_never_finishes_its_head_is_a_504(
     with Proxy(upstream, settings=settings) as proxy, connect(proxy) as client:
         start = time.monotonic()
         client.send(request())
-        with upstream.accept() as server, suppress(OSError):
+        with upstream.accept() as server:
             server.read_head()
-            for piece in script:
-                server.send(piece)
-                time.sleep(0.01)
-        while (head := client.read_head()).status == 103:
-            pass
-        assert head.status == 504
-        assert time.monotonic() - start < 3
+            with suppress(OSError):  # it is cut off in the middle
+                for piece in script:
+                    server.send(piece)
+                    time.sleep(0.01)
+            while (head := client.read_head()).status == 103:
+                pass
+            assert head.status == 504
+            assert time.monotonic() - start < 3
 
 
 def test_a_hanging_upstream_does_not_hold_the_others(proxy: Proxy, upstream: Upstream) -> None:

@@ -169,13 +169,13 @@ def expect_failure(proxy: Proxy, sender: Wire, receiver: Wire, code: int) -> Non
     """Both sides get a close frame with the code and nothing else, and are let go."""
     assert sender.read_close()[0] == code
     assert receiver.read_close()[0] == code
+    port = (sender if sender.key else receiver).port
+    sender.close()
     receiver.send_close(code)
     receiver.expect_end()
-    client = sender if sender.key else receiver
-    port = client.port
-    sender.close()
+    receiver.close()
     record = proxy.event("tunnel_closed", port=port)
-    assert record["code"] == code
+    assert (record["ended_by"], record["code"]) == ("rule", code)
     assert record["reason"]
 
 
@@ -220,6 +220,20 @@ def test_a_bad_frame_is_found_byte_by_byte(
         with suppress(OSError):  # the tunnel may have failed before the last byte
             client.drip(bad(client)[:300])
         expect_failure(proxy, client, server, code)
+
+
+@both_directions
+def test_an_offender_that_stays_is_let_go(upstream: Upstream, direction: str) -> None:
+    settings = {"timeouts.close": "0.5", "timeouts.linger": "0.5"}
+    with (
+        Proxy(upstream, settings=settings) as proxy,
+        directed(proxy, upstream, direction) as (sender, receiver),
+    ):
+        sender.send_frame(0xB, b"bad")
+        assert sender.read_close()[0] == receiver.read_close()[0] == 1002
+        for wire in (sender, receiver):
+            wire.sock.settimeout(4)
+            wire.expect_end()
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_every_tunnel_gets_a_1001_and_the_status_is_0(
         for wire in (client, server, other_client, other_server):
             wire.expect_end()
         assert proxy.wait(2) == 0
-        assert len(proxy.matching("tunnel_closed", code=1001)) == 2
+        assert len(proxy.matching("tunnel_closed", ended_by="shutdown", code=1001)) == 2
 
 
 def test_nobody_is_let_in_while_it_stops(upstream: Upstream) -> None:
