@@ -4,32 +4,85 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test bench lint clean
+# What an installation is made of, folders included, so that a file that is gone counts too.
+SOURCES := $(shell find fastws -name __pycache__ -prune -o -print) setup.py pyproject.toml README.md
+EXTENSIONS := fastws._relay fastws._transport fastws._memory
 
-demo: $(VENV)
-	$(BIN)/pip install --quiet .
+# One marker for each way to install the tree in a venv: install only when it has changed since.
+PLAIN := $(VENV)/.installed
+TEST := $(VENV)/.installed-test
+LINT := $(VENV)/.installed-lint
+BENCH := $(VENV)/.installed-bench
+
+SANITIZED := .venv-sanitize
+# Python itself is not instrumented, so the runtimes have to be loaded before it.
+RUNTIMES = $(shell gcc -print-file-name=libasan.so) $(shell gcc -print-file-name=libubsan.so)
+SANITIZER_TESTS := tests/unit/test_relay.py tests/properties
+
+.PHONY: demo test lint bench sanitize clean
+
+demo: $(PLAIN)
 	$(BIN)/fastws serve --demo
 
-test: $(VENV)
-	$(BIN)/pip install --quiet '.[test]'
-	$(BIN)/pytest
+test: $(TEST)
+	$(BIN)/python -P -m pytest
 
-lint: $(VENV)
-	FASTWS_WERROR=1 $(BIN)/pip install --quiet '.[test,lint]'
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/cython-lint fastws
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/python -m mypy.stubtest fastws
+# Some of the linters call others by name.
+lint: export PATH := $(abspath $(BIN)):$(PATH)
+lint: $(LINT)
+	ruff check .
+	ruff format --check .
+	cython-lint fastws/*.pyx fastws/*.pxd
+	mypy
+	lint-imports --no-logo
+	python -P -m mypy.stubtest --allowlist .ci/stubtest.allow $(EXTENSIONS)
 
-bench: $(VENV)
-	$(BIN)/pip install --quiet '.[bench]'
+bench: $(BENCH)
 	$(BIN)/python -m bench
+
+sanitize:
+	$(MAKE) VENV=$(SANITIZED) $(SANITIZED)/.sanitized
+	LD_PRELOAD="$(RUNTIMES)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+		PYTHONMALLOC=malloc $(SANITIZED)/bin/python -P -m pytest $(SANITIZER_TESTS)
+
+$(PLAIN): $(SOURCES) build/.fresh | $(VENV)
+	$(fresh-python)
+	$(PIP) .
+	touch $@
+
+$(TEST): $(SOURCES) build/.fresh | $(VENV)
+	$(fresh-python)
+	$(PIP) '.[test]'
+	touch $@ $(PLAIN)
+
+$(LINT): $(SOURCES) build/.fresh | $(VENV)
+	$(fresh-python)
+	FASTWS_WERROR=1 $(PIP) '.[test,lint]'
+	touch $@ $(TEST) $(PLAIN)
+
+$(BENCH): $(SOURCES) build/.fresh | $(VENV)
+	$(fresh-python)
+	$(PIP) '.[bench]'
+	touch $@ $(TEST) $(PLAIN)
+
+$(VENV)/.sanitized: $(SOURCES) build/.fresh | $(VENV)
+	$(fresh-python)
+	FASTWS_SANITIZE=1 $(PIP) '.[test]'
+	touch $@
 
 $(VENV):
 	$(PYTHON) -m venv $(VENV)
 
+# What was compiled with other flags is not used again.
+build/.fresh: setup.py
+	rm -rf build
+	mkdir build
+	touch $@
+
+# setuptools would install a module that is gone from the tree from its last build.
+fresh-python = find build -type f ! -name '*.so' ! -name '.fresh' -path '*/lib*' -delete
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(SANITIZED) build dist *.egg-info

@@ -17,6 +17,7 @@ MODULES = ["_relay", "_transport", "_memory"]
 
 
 def switch(name: str) -> bool:
+    """Tell whether a switch is on."""
     return os.environ.get(f"FASTWS_{name}", "0") not in ("", "0")
 
 
@@ -29,7 +30,14 @@ directives: dict[str, object] = {
     "wraparound": False,
     "cdivision": True,
     "initializedcheck": False,
+    "auto_pickle": False,  # nothing here makes sense in another process
+    "autotestdict": False,  # no doctests
 }
+
+# Every combination of switches has a folder of its own, for what was built with one is no good
+# with another.
+SWITCHES = ("SANITIZE", "LINETRACE", "WERROR")
+build_base = "-".join(["build/fastws", *(name.lower() for name in SWITCHES if switch(name))])
 
 if switch("SANITIZE"):
     sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
@@ -55,6 +63,7 @@ setup(
             for name in MODULES
         ],
         compiler_directives=directives,
-        build_dir="build/cython",
-    )
+        build_dir=f"{build_base}/cython",
+    ),
+    options={"build": {"build_base": build_base}},
 )

@@ -1,13 +1,14 @@
 """The driver without sockets: tests, fuzzers and benchmarks play both of them."""
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 from fastws._relay import Rules, Tunnel
 
-_Side = Literal["downstream", "upstream"]
+_Side: TypeAlias = Literal["downstream", "upstream"]
 
+@disjoint_base
 class MemoryTunnel(Tunnel):
     """A tunnel whose connections are byte strings."""
 

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t
 
-from fastws._relay cimport DOWNSTREAM, UPSTREAM, Rules, Side, Tunnel
+from fastws._relay cimport Rules, Side, Tunnel
 
 cdef tuple NAMES = ("downstream", "upstream")
 

@@ -3,7 +3,7 @@
 from enum import IntFlag
 from typing import final
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 def accept_key(key: bytes) -> bytes:
     """The Sec-WebSocket-Accept that answers `key` (RFC 6455 section 4.2.2, 5.4)."""
@@ -77,6 +77,7 @@ class Pipe:
     def forward(self, data: Buffer) -> bytes:
         """Feed all of `data`; returns what may go on to the sink."""
 
+@disjoint_base
 class Tunnel:
     """A pair of pipes; a driver subclasses it and fills in the hooks."""
 

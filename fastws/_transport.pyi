@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import final
 
+from typing_extensions import disjoint_base
+
 from fastws._relay import Rules, Tunnel
 
 def peer_address(fd: int) -> tuple[str, int]:
@@ -52,10 +54,13 @@ class TransportTunnel(Tunnel):
     def start(self, head: bytes, early_downstream: bytes, early_upstream: bytes) -> None:
         """Send the answer, then the bytes that came behind the heads; from now on, read."""
 
+@disjoint_base
 class Leg:
     """The protocol of one connection of a tunnel."""
 
-    def __init__(self, tunnel: TransportTunnel, side: int, transport: asyncio.Transport) -> None: ...
+    def __init__(
+        self, tunnel: TransportTunnel, side: int, transport: asyncio.Transport
+    ) -> None: ...
     def get_buffer(self, sizehint: int) -> memoryview: ...
     def buffer_updated(self, size: int) -> None: ...
     def eof_received(self) -> bool | None: ...

@@ -72,7 +72,14 @@ class AccessLog:
         )
 
     def opened(
-        self, *, number: int, client: str, target: bytes, host: bytes, upstream: str, protocol: bytes
+        self,
+        *,
+        number: int,
+        client: str,
+        target: bytes,
+        host: bytes,
+        upstream: str,
+        protocol: bytes,
     ) -> None:
         """Log a tunnel that opens; ``protocol`` is the subprotocol agreed on, or empty."""
         if not self._log.enabled("info"):

@@ -60,11 +60,11 @@ class Answer(asyncio.Protocol):
     # what the client's connection says
 
     def pause(self) -> None:
-        """The client does not take it as fast as it comes."""
+        """Wait: the client does not take it as fast as it comes."""
         self._transport.pause_reading()
 
     def resume(self) -> None:
-        """The client has taken what was written."""
+        """Go on: the client has taken what was written."""
         self._transport.resume_reading()
 
     def abandon(self) -> None:

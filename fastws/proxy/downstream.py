@@ -1,15 +1,21 @@
 """A client's connection while it speaks HTTP: from accept until it is a tunnel, or over."""
 
+from __future__ import annotations
+
 import asyncio
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from fastws._transport import peer_address
 from fastws.errors import Reject
 from fastws.protocol.handshake import judge
 from fastws.protocol.head import RequestHead
 from fastws.protocol.responses import error_response, page_response
-from fastws.proxy.context import Context
 from fastws.proxy.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastws.proxy.context import Context
 
 
 class Downstream(asyncio.Protocol):

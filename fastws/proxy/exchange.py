@@ -50,6 +50,6 @@ class Exchange(asyncio.Protocol):
             session.fail(UpstreamReject(f"The upstream gave no answer; {why}."))
 
     def abandon(self) -> None:
-        """The answer is of no interest any more."""
+        """Hang up: the answer is of no interest any more."""
         self._session = None
         self.transport.abort()

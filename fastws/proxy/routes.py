@@ -77,7 +77,7 @@ class RouteTable:
 
 
 def _name(host: bytes) -> bytes:
-    """The name in a Host header, in lower case, without port and final dot."""
+    """Return the name in a Host header, in lower case, without port and final dot."""
     if host.startswith(b"["):
         return host.partition(b"]")[0] + b"]"
     return host.partition(b":")[0].removesuffix(b".").lower()

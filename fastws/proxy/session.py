@@ -1,4 +1,4 @@
-"""An opening handshake, from the client's request to the tunnel or to the answer that refuses it."""
+"""An opening handshake, from the client's request to the tunnel, or to the answer instead of it."""
 
 from __future__ import annotations
 

@@ -22,9 +22,7 @@ async def upstream() -> AsyncIterator[Address]:
 def configured(config: Config, address: Address) -> Config:
     """Return ``config`` with its upstream, a placeholder until now, at ``address``."""
     placeholder = config.upstreams[0]
-    return replace(
-        config, upstreams=(replace(placeholder, servers=(Server(address=address),)),)
-    )
+    return replace(config, upstreams=(replace(placeholder, servers=(Server(address=address),)),))
 
 
 def page() -> bytes:

@@ -78,7 +78,7 @@ def _listen_tcp(family: int, host: str, port: int) -> socket.socket | None:
     except OSError:
         listening.close()
         raise
-    listening.setblocking(False)
+    listening.setblocking(False)  # noqa: FBT003
     return listening
 
 
@@ -91,7 +91,7 @@ def _bind_unix(path: Path) -> socket.socket:
     except OSError:
         listening.close()
         raise
-    listening.setblocking(False)
+    listening.setblocking(False)  # noqa: FBT003
     return listening
 
 

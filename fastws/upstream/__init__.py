@@ -1,0 +1,1 @@
+"""The servers that connections go to, and the choice among them."""

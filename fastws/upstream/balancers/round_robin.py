@@ -6,8 +6,10 @@ from fastws.upstream.peer import Peer
 
 
 class RoundRobin:
-    """nginx's method without a directive: every peer gains its weight, the richest is picked and
-    pays the total."""
+    """nginx's method without a directive.
+
+    Every peer gains its weight; the richest is picked, and pays the total.
+    """
 
     def __init__(self, peers: Sequence[Peer]) -> None:
         self._peers = peers
