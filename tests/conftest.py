@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from support import profiles
 from support.certificates import Certificates, issue
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    profiles.load()
     config.addinivalue_line(
         "markers", "slow: takes more than some seconds (leave out: -m 'not slow')"
     )
