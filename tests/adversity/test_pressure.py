@@ -64,7 +64,8 @@ def test_two_floods_at_once_both_arrive(proxy: Proxy, upstream: Upstream) -> Non
 
 @both_directions
 def test_a_stalled_reader_is_given_up(upstream: Upstream, direction: str) -> None:
-    with Proxy(upstream, settings={"timeouts.stall": "1"}) as proxy:
+    settings = {"timeouts.stall": "1", "timeouts.linger": "0.5"}
+    with Proxy(upstream, settings=settings) as proxy:
         with tunnel(proxy, upstream):
             busy = proxy.descriptors
         proxy.event("tunnel_closed")

@@ -9,7 +9,16 @@ import time
 import pytest
 from support.frames import TEXT
 from support.proxy import FASTWS, Proxy
-from support.raw import Upstream, connect, request, tunnel
+from support.raw import Upstream, Wire, connect, request, tunnel
+
+
+def take_leave(client: Wire, server: Wire) -> None:
+    """Answer the proxy's close frames: a server then ends its connection, a client waits for it."""
+    client.send_close(1001)
+    server.send_close(1001)
+    server.close()
+    client.expect_end()
+    client.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -24,9 +33,8 @@ def test_every_tunnel_gets_a_1001_and_the_status_is_0(
         proxy.signal(number)
         for wire in (client, server, other_client, other_server):
             assert wire.read_close()[0] == 1001
-            wire.send_close(1001)
-        for wire in (client, server, other_client, other_server):
-            wire.expect_end()
+        take_leave(client, server)
+        take_leave(other_client, other_server)
         assert proxy.wait(2) == 0
         assert len(proxy.matching("tunnel_closed", ended_by="shutdown", code=1001)) == 2
 
@@ -38,8 +46,7 @@ def test_nobody_is_let_in_while_it_stops(upstream: Upstream) -> None:
         with pytest.raises(ConnectionError):
             connect(proxy)
         assert server.read_close()[0] == 1001
-        server.send_close(1001)
-        client.send_close(1001)
+        take_leave(client, server)
         assert proxy.wait(2) == 0
 
 
@@ -54,8 +61,7 @@ def test_a_frame_that_has_begun_is_finished_before_the_close(upstream: Upstream)
         server.send(b"world")
         assert client.read(5) == b"world"
         assert client.read_close()[0] == 1001
-        client.send_close(1001)
-        server.send_close(1001)
+        take_leave(client, server)
         assert proxy.wait(2) == 0
 
 
@@ -66,8 +72,7 @@ def test_the_fragments_of_a_message_need_not_be_waited_for(upstream: Upstream) -
         proxy.signal(signal.SIGTERM)
         assert server.read_close()[0] == 1001
         assert client.read_close()[0] == 1001
-        client.send_close(1001)
-        server.send_close(1001)
+        take_leave(client, server)
         assert proxy.wait(2) == 0
 
 
@@ -131,9 +136,8 @@ def test_the_last_message_before_the_stop_arrives(upstream: Upstream) -> None:
         for number in range(1000):
             assert client.read_message() == b"message %d" % number
         assert client.read_close()[0] == 1001
-        client.send_close(1001)
         assert server.read_close()[0] == 1001
-        server.send_close(1001)
+        take_leave(client, server)
         assert proxy.wait(2) == 0
 
 
@@ -165,12 +169,15 @@ def test_a_port_in_use_is_one_clear_line(upstream: Upstream) -> None:
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (("--set", "timeouts.haed=5"), "timeouts.head"),
+        (("--set", "timeouts.haed=5"), "timeouts.haed"),
         (("--set", "timeouts.head=soon"), "timeouts.head"),
         (("--listen", "127.0.0.1:99999"), "99999"),
         (("--listen", "ftp://127.0.0.1:0"), "ftp"),
         (("--listen", "wss://127.0.0.1:0"), "tls"),
-        (("--listen", "127.0.0.1:0", "--tls-cert", "/nowhere.pem", "--tls-key", "/n"), "nowhere"),
+        (
+            ("--listen", "wss://127.0.0.1:0", "--tls-cert", "/nowhere.pem", "--tls-key", "/n"),
+            "nowhere",
+        ),
         (("/nowhere.toml",), "nowhere"),
     ],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 from contextlib import ExitStack
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest

@@ -142,7 +142,7 @@ def test_the_page_opens_its_websocket_through_fastws(demo: Proxy, tmp_path: Path
         assert closed["messages_out"] >= 3
 
 
-def test_the_page_shows_the_shutdown(certificates: Certificates, tmp_path: Path) -> None:
+def test_the_page_shows_the_shutdown(tmp_path: Path) -> None:
     if not CHROMIUM:
         pytest.skip("needs chromium")
     with Proxy(flags=("--demo",)) as proxy, Browser(tmp_path) as browser:

@@ -104,7 +104,7 @@ def test_tls_1_1_is_refused(tls_proxy: Proxy, certificates: Certificates) -> Non
     context = certificates.client()
     context.set_ciphers("DEFAULT@SECLEVEL=0")
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
-    refusal = pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION")
+    refusal = pytest.raises(ssl.SSLError, match=r"PROTOCOL_VERSION|EOF")
     with connect(tls_proxy) as client, refusal:
         context.wrap_socket(client.sock, server_hostname="localhost")
 
@@ -174,14 +174,13 @@ def test_tls_on_both_sides(loop: LoopThread, certificates: Certificates) -> None
 def test_a_plain_upstream_where_tls_was_expected_is_a_502(certificates: Certificates) -> None:
     with Upstream() as upstream:
         settings = {"upstreams[0].tls_ca": certificates.authority}
-        with Proxy(f"wss://{upstream.address}", settings=settings) as proxy:
-            with connect(proxy) as client:
-                client.send(request())
-                with upstream.accept() as server:
-                    assert server.receive()[:1] == b"\x16"  # nothing but the TLS hello
-                    server.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-                    server.close()
-                assert client.read_head().status == 502
+        proxied = Proxy(f"wss://{upstream.address}", settings=settings)
+        with proxied as proxy, connect(proxy) as client:
+            client.send(request())
+            with upstream.accept() as server:
+                assert server.receive()[:1] == b"\x16"  # nothing but the TLS hello
+                server.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            assert client.read_head().status == 502
 
 
 # -- addresses ----------------------------------------------------------------------------------
@@ -223,15 +222,16 @@ def test_a_host_name_is_resolved(loop: LoopThread) -> None:
 
 
 def test_upstreams_take_turns() -> None:
-    with Upstream() as one, Upstream() as two, Upstream() as three:
-        with Proxy(one, two, three) as proxy:
-            for _ in range(3):
-                for upstream in (one, two, three):
-                    with tunnel(proxy, upstream):
-                        pass
-                    one.expect_nobody()
-                    two.expect_nobody()
-                    three.expect_nobody()
+    with (
+        Upstream() as one,
+        Upstream() as two,
+        Upstream() as three,
+        Proxy(one, two, three) as proxy,
+    ):
+        for upstream in (one, two, three) * 3:
+            with tunnel(proxy, upstream):
+                for other in (one, two, three):
+                    other.expect_nobody()
 
 
 def test_weights_are_kept() -> None:
@@ -256,11 +256,13 @@ def test_a_dead_upstream_is_skipped_and_all_dead_is_a_502(loop: LoopThread) -> N
         dead = gone.address
     with Upstream() as gone:
         also_dead = gone.address
-    with peers.serving(loop, peers.websockets_echo()) as address:
-        with Proxy(dead, address, also_dead) as proxy:
-            for _ in range(6):
-                with opened(proxy, loop) as client:
-                    echoes(client)
+    with (
+        peers.serving(loop, peers.websockets_echo()) as address,
+        Proxy(dead, address, also_dead) as proxy,
+    ):
+        for _ in range(6):
+            with opened(proxy, loop) as client:
+                echoes(client)
     with Proxy(dead, also_dead) as proxy, pytest.raises(InvalidStatus) as refusal:
         loop.run(_websockets_get(proxy.url()))
     assert refusal.value.response.status_code == 502

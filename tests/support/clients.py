@@ -429,7 +429,8 @@ NODE_CLIENT = """
 const WebSocket = require('ws'), readline = require('readline');
 const { url, subprotocols, headers, authority } = JSON.parse(process.argv[2]);
 const say = (event) => console.log(JSON.stringify(event));
-const options = { headers: {}, maxPayload: 0, ca: authority && require('fs').readFileSync(authority) };
+const ca = authority && require('fs').readFileSync(authority);
+const options = { headers: {}, maxPayload: 0, ca };
 for (const [name, value] of headers) {
   const known = options.headers[name];
   options.headers[name] = known === undefined ? value : [].concat(known, value);

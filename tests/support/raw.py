@@ -349,7 +349,11 @@ def connect(address: str | Proxy, *, small: bool = False) -> Wire:
     if small:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
     sock.settimeout(PATIENCE)
-    sock.connect(target)
+    try:
+        sock.connect(target)
+    except BaseException:
+        sock.close()
+        raise
     return Wire(sock, KEY)
 
 
