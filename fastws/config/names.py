@@ -7,7 +7,9 @@ from fastws.config.expected import expected
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\]", re.ASCII)
-_PATH = re.compile(r"/(?:(?![?#])[!-~])*", re.ASCII)
+_PATH = re.compile(r"/(?:(?![?#%])[!-~]|%(?!00)[0-9a-f]{2})*", re.ASCII | re.IGNORECASE)
+# Requests are matched without them.
+_DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:/|$)", re.ASCII | re.IGNORECASE)
 _ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[!-~]+", re.ASCII)
 
 
@@ -26,6 +28,8 @@ def read_path(value: object) -> str:
         raise expected('a path that begins with "/"', value)
     if not _PATH.fullmatch(path):
         raise expected("a path, percent-encoded and without a query", value)
+    if _DOT_SEGMENT.search(path):
+        raise expected('a path without "." and ".." segments', value)
     return path
 
 

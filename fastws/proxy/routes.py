@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fastws._relay import Rules
 from fastws.config import model
+from fastws.protocol.target import normal_path
 from fastws.upstream.group import Upstream
 
 
@@ -41,7 +42,7 @@ class RouteTable:
             route = Route(
                 upstream=upstreams[written.upstream],
                 rules=_rules(written, config),
-                path=written.path.encode(),
+                path=normal_path(written.path.encode()),
                 allowed_origins=frozenset(origin.encode() for origin in written.allowed_origins),
             )
             for routes in self._places(written.hosts):
@@ -79,7 +80,7 @@ class RouteTable:
 def _name(host: bytes) -> bytes:
     """Return the name in a Host header, in lower case, without port and final dot."""
     if host.startswith(b"["):
-        return host.partition(b"]")[0] + b"]"
+        return (host.partition(b"]")[0] + b"]").lower()
     return host.partition(b":")[0].removesuffix(b".").lower()
 
 

@@ -27,3 +27,8 @@ async def connect(peer: Peer, factory: Callable[[], asyncio.Protocol]) -> None:
             )
     except ssl.SSLError as error:
         raise OSError(f"TLS failed: {error.reason or error}") from error
+    except ConnectionError as error:
+        if error.errno:
+            raise
+        # The loop has no words for an end of file in the middle of the handshake.
+        raise OSError("TLS failed: the connection was closed") from error
