@@ -6,7 +6,6 @@ add up to this.
 
 from __future__ import annotations
 
-import codecs
 import struct
 from dataclasses import dataclass
 from typing import NoReturn
@@ -33,7 +32,7 @@ class Outcome:
     """What becomes of a stream.
 
     Its first `sure` bytes are forwarded, however it is split. Only of a text that turns out to
-    be no UTF-8 more may have gone on, because payload streams: less than `most` bytes in all.
+    be no UTF-8 more may have gone on, because payload streams: up to `most`, the wrong byte.
     """
 
     sure: int = 0
@@ -43,6 +42,34 @@ class Outcome:
     close_code: int = 0
     close_reason: bytes = b""
     verdict: int = 0
+
+
+# Every sequence of RFC 3629 that has begun rightly can be completed by one of these.
+ENDINGS = [byte * due for byte in (b"\x80", b"\xbf") for due in (1, 2, 3)]
+
+
+def is_utf8(data: bytes) -> bool:
+    """Decode, as Python does: strictly."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+class Text:
+    """A text in pieces. (Python's own incremental decoder waits for the third byte of a
+    surrogate, which no text has.)
+    """
+
+    def __init__(self) -> None:
+        self.begun = b""
+
+    def goes_on(self, byte: bytes) -> bool:
+        self.begun += byte
+        if is_utf8(self.begun):
+            self.begun = b""
+        return not self.begun or any(is_utf8(self.begun + ending) for ending in ENDINGS)
 
 
 class BrokenRuleError(Exception):
@@ -95,7 +122,7 @@ class _Walk:
         self.outcome = Outcome()
         self.message_open = False
         self.message_size = 0
-        self.text: codecs.IncrementalDecoder | None = None
+        self.text: Text | None = None
 
     # headers
 
@@ -165,10 +192,7 @@ class _Walk:
             (code,) = struct.unpack("!H", payload[:2])
             assigned = {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014}
             _require(code in assigned or 3000 <= code <= 4999)
-            try:
-                payload[2:].decode()
-            except UnicodeDecodeError:
-                _fail(1007)
+            _require(is_utf8(payload[2:]), 1007)
         self.outcome.close_code = code
         self.outcome.close_reason = payload[2:]
 
@@ -176,7 +200,7 @@ class _Walk:
         """Pass (a piece of) a message's frame."""
         if start.opcode != CONTINUATION:
             text = start.opcode == TEXT and not start.rsv and self.source.validate_utf8
-            self.text = codecs.getincrementaldecoder("utf-8")() if text else None
+            self.text = Text() if text else None
             self.message_size = 0
         whole = len(payload) == start.length
         if self.text:
@@ -190,21 +214,13 @@ class _Walk:
         return whole
 
     def check(self, start: Start, payload: bytes, *, final: bool) -> None:
-        """Decode text byte by byte, to find the first that is wrong (or the missing one)."""
+        """Read text byte by byte, to find the first that is wrong, or the end that is missing."""
+        assert self.text
         plain = masked(payload, start.key) if start.key else payload
         for i in range(len(plain)):
-            last = final and i == len(plain) - 1
-            self.decode(plain[i : i + 1], start.payload + i, final=last)
-        if final and not plain:
-            self.decode(b"", self.at, final=True)
-
-    def decode(self, plain: bytes, at: int, *, final: bool) -> None:
-        assert self.text
-        try:
-            self.text.decode(plain, final)
-        except UnicodeDecodeError:
-            self.outcome.most = at
-            _fail(1007)
+            self.outcome.most = start.payload + i
+            _require(self.text.goes_on(plain[i : i + 1]), 1007)
+        _require(not (final and self.text.begun), 1007)
 
     def passed(self, start: Start, payload: bytes) -> None:
         self.at = self.outcome.sure = start.payload + len(payload)
