@@ -163,6 +163,7 @@ cdef class Tunnel:
     # hooks: what a driver does
     cdef size_t _send(self, Side side, const uint8_t* data, size_t size) except? -1
     cdef size_t _queued(self, Side side) except? -1
+    cdef size_t _untaken(self, Side side) except? -1
     cdef int _pause(self, Side side) except -1
     cdef int _resume(self, Side side) except -1
     cdef int _send_eof(self, Side side) except -1

@@ -110,7 +110,8 @@ cdef class Pipe:
         frame was completed or a wanted boundary reached: then feed the rest again. `out` is what
         to forward, and is valid until the next call."""
         cdef size_t position = 0
-        cdef size_t frame = 0      # where in `data` the frame under way began; 0 if before it
+        cdef size_t frame = 0      # where in `data` the frame under way began,
+        cdef bint begun = False    # if it did
         cdef size_t step
         cdef Py_ssize_t unit
         cdef bint whole = True     # nothing of `data` has to be given back
@@ -132,8 +133,11 @@ cdef class Pipe:
                         break
                     continue
                 position = frame
+                if begun:          # nothing of it went on
+                    self.remaining = 0
                 break
             frame = position
+            begun = True
             unit = self._unit(data + position, size - position)
             if unit > 0:
                 position += unit
@@ -542,8 +546,8 @@ cdef class Tunnel:
     # private: the clock
 
     cdef inline uint64_t _moved(self):
-        return (self.upward.forwarded - self._queued(UPSTREAM)
-                + self.downward.forwarded - self._queued(DOWNSTREAM))
+        return (self.upward.forwarded - self._untaken(UPSTREAM)
+                + self.downward.forwarded - self._untaken(DOWNSTREAM))
 
     cdef double _patience(self, bint queued) noexcept:
         if queued:
@@ -582,6 +586,11 @@ cdef class Tunnel:
     cdef size_t _queued(self, Side side) except? -1:
         """The bytes queued for `side`; when they become 0, call `drained`."""
         raise NotImplementedError
+
+    cdef size_t _untaken(self, Side side) except? -1:
+        """Where something is queued: how much `side` has not taken, the system's buffers
+        included. A slow reader may take long to make room in them."""
+        return self._queued(side)
 
     cdef int _pause(self, Side side) except -1:
         """Stop reading from `side`."""

@@ -37,6 +37,7 @@ cdef class Leg:
 
     cdef size_t send(self, const uint8_t* data, size_t size) except? -1
     cdef size_t queued(self) except? -1
+    cdef size_t untaken(self) except? -1
     cdef int send_eof(self) except -1
     cdef int check(self, bint eof) except -1
     cdef int forget(self) except -1

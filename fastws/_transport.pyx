@@ -79,6 +79,11 @@ cdef extern from "<arpa/inet.h>" nogil:
     const char* inet_ntop(int family, const void* address, char* text, socklen_t size)
     unsigned short ntohs(unsigned short port)
 
+cdef extern from "<sys/ioctl.h>" nogil:
+    enum:
+        TIOCOUTQ        # SIOCOUTQ (tcp(7), unix(7)) under its portable name
+    int ioctl(int fd, unsigned long request, int* value)
+
 cdef extern from "<unistd.h>" nogil:
     int c_dup "dup"(int fd)
     int c_close "close"(int fd)
@@ -224,6 +229,9 @@ cdef class TransportTunnel(Tunnel):
     cdef size_t _queued(self, Side side) except? -1:
         return self._leg(side).queued()
 
+    cdef size_t _untaken(self, Side side) except? -1:
+        return self._leg(side).untaken()
+
     cdef int _pause(self, Side side) except -1:
         self._leg(side).transport.pause_reading()
         return 0
@@ -288,6 +296,10 @@ cdef class Leg:
     cdef size_t queued(self) except? -1:
         raise NotImplementedError
 
+    cdef size_t untaken(self) except? -1:
+        """What is queued here or in the system; 0 if nothing is queued here."""
+        return self.queued()
+
     cdef int send_eof(self) except -1:
         raise NotImplementedError
 
@@ -326,6 +338,12 @@ cdef class PlainLeg(Leg):
 
     cdef size_t queued(self) except? -1:
         return self._end - self._start
+
+    cdef size_t untaken(self) except? -1:
+        cdef int unsent = 0
+        if self._end:
+            ioctl(self.fd, TIOCOUTQ, &unsent)
+        return self._end - self._start + <size_t> unsent
 
     cdef int send_eof(self) except -1:
         shutdown(self.fd, SHUT_WR)
