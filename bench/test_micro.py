@@ -1,0 +1,115 @@
+"""Single steps of the relay and the handshake, without sockets."""
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+from support.frames import BINARY, TEXT
+from support.tunnels import DOWN, SIDES, UP, Side, by, closing, opened
+
+from fastws._memory import MemoryTunnel
+from fastws._relay import Pipe, Rules, accept_key
+from fastws.config.model import Limits
+from fastws.protocol.handshake import judge
+from fastws.protocol.head import RequestHead
+
+SEGMENT = 64 * 1024
+both_ways = pytest.mark.parametrize("side", SIDES)
+
+HEAD = b"\r\n".join(
+    [
+        b"GET /chat?room=1 HTTP/1.1",
+        b"Host: example.com",
+        b"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+        b"Accept: */*",
+        b"Accept-Language: en-US,en;q=0.5",
+        b"Accept-Encoding: gzip, deflate, br, zstd",
+        b"Sec-WebSocket-Version: 13",
+        b"Origin: https://example.com",
+        b"Sec-WebSocket-Extensions: permessage-deflate",
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        b"Connection: keep-alive, Upgrade",
+        b"Cookie: session=0123456789abcdef0123456789abcdef",
+        b"Upgrade: websocket",
+        b"",
+        b"",
+    ]
+)
+
+
+def segment(side: Side, size: int) -> bytes:
+    """Build as many whole frames as one segment holds."""
+    one = by(side, BINARY, bytes(size))
+    return one * max(1, SEGMENT // len(one))
+
+
+@both_ways
+@pytest.mark.parametrize("size", [2, 125, 1024, SEGMENT])
+def test_header_walk(benchmark: BenchmarkFixture, size: int, side: Side) -> None:
+    """Walk 64 KiB of frames of one size."""
+    data = segment(side, size)
+    pipe = Pipe(Rules(), masked=side == DOWN)
+    benchmark.group = "64 KiB of frames through a pipe"
+    assert benchmark(pipe.forward, data) == data
+
+
+@both_ways
+@pytest.mark.parametrize("text", ["plain ascii ", "grün €uro 🦉 "], ids=["ascii", "mixed"])
+def test_utf8(benchmark: BenchmarkFixture, text: str, side: Side) -> None:
+    """Validate a text of 64 KiB."""
+    payload = text.encode()
+    data = by(side, TEXT, payload * (SEGMENT // len(payload)))
+    pipe = Pipe(Rules(validate_utf8=True), masked=side == DOWN)
+    benchmark.group = "64 KiB of text validated"
+    assert benchmark(pipe.forward, data) == data
+
+
+@pytest.mark.parametrize("size", [64, SEGMENT])
+def test_echo(benchmark: BenchmarkFixture, size: int) -> None:
+    """Take a message through a tunnel and back."""
+    tunnel = opened()
+    question, answer = (by(side, BINARY, bytes(size)) for side in SIDES)
+
+    def echo() -> bytes:
+        tunnel.receive(DOWN, question)
+        tunnel.take(UP)
+        tunnel.receive(UP, answer)
+        return tunnel.take(DOWN)
+
+    benchmark.group = "a message there and back over memory"
+    assert benchmark(echo) == answer
+
+
+def test_tunnel(benchmark: BenchmarkFixture) -> None:
+    """Open a tunnel and close it from both sides."""
+    rules = Rules()
+    closes = [(side, closing(side, 1000)) for side in SIDES]
+
+    def live() -> bool:
+        tunnel = MemoryTunnel(rules)
+        for side, close in closes:
+            tunnel.receive(side, close)
+        for side in (UP, DOWN):
+            tunnel.receive_eof(side)
+            tunnel.lose(side)
+        return tunnel.over
+
+    benchmark.group = "the life of a tunnel"
+    assert benchmark(live)
+
+
+def test_accept_key(benchmark: BenchmarkFixture) -> None:
+    """Answer a key."""
+    benchmark.group = "handshake"
+    assert benchmark(accept_key, b"dGhlIHNhbXBsZSBub25jZQ==") == b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+
+def test_request_head(benchmark: BenchmarkFixture) -> None:
+    """Parse and judge a browser's upgrade request."""
+    limits = Limits()
+
+    def parse() -> bytes:
+        head = RequestHead(limits)
+        head.feed(HEAD)
+        return judge(head).key
+
+    benchmark.group = "handshake"
+    assert benchmark(parse) == b"dGhlIHNhbXBsZSBub25jZQ=="
