@@ -1,6 +1,7 @@
 """Deadlines of connections that are not yet tunnels, with one timer for all of them."""
 
 import asyncio
+from math import inf
 from typing import Protocol
 
 # How late a deadline may be noticed.
@@ -36,7 +37,9 @@ class Watchdog:
         now = self._loop.time()
         self._timer = None
         for watched in [key for key, deadline in self._deadlines.items() if deadline <= now]:
-            del self._deadlines[watched]
-            watched.expired()
+            # One that expires may forget another, or give it more time.
+            if self._deadlines.get(watched, inf) <= now:
+                del self._deadlines[watched]
+                watched.expired()
         if self._deadlines and self._timer is None:
             self._timer = self._loop.call_later(_INTERVAL, self._look)

@@ -100,7 +100,10 @@ def _remove_stale(path: Path) -> None:
     if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # noqa: FBT003
         try:
             probe.connect(os.fspath(path))
         except ConnectionRefusedError:
             path.unlink()
+        except BlockingIOError:
+            pass  # somebody listens, and is so busy that no more may wait

@@ -19,5 +19,7 @@ def server_context(listener: Listener) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(listener.tls_cert, listener.tls_key)
     except OSError as error:
-        raise FastwsError(f"{listener.tls_cert}: {error.strerror or error}") from error
+        # OpenSSL does not say which of the two.
+        files = f"{listener.tls_cert} with {listener.tls_key}"
+        raise FastwsError(f"cannot use {files}: {error.strerror or error}") from error
     return context

@@ -37,7 +37,7 @@ class Client(asyncio.Protocol):
         self.received.set_result(data)
         self.transport.close()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         self.lost.set()
 
 

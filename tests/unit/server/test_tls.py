@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+from support.certificates import issue
+
+from fastws.config.model import Address, Listener
+from fastws.errors import FastwsError
+from fastws.server.tls import server_context
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.certificates import Certificates
+
+SECRET = Address(tls=True, host="127.0.0.1")
+
+
+def context(certificates: Certificates) -> ssl.SSLContext:
+    made = server_context(
+        Listener(
+            address=SECRET,
+            tls_cert=str(certificates.certificate),
+            tls_key=str(certificates.key),
+        )
+    )
+    assert made is not None
+    return made
+
+
+def handshake(client: ssl.SSLContext, server: ssl.SSLContext) -> ssl.SSLObject:
+    """Play a TLS handshake in memory; the client's side of it."""
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    near = client.wrap_bio(down, up, server_hostname="localhost")
+    pending = [near, server.wrap_bio(up, down, server_side=True)]
+    for _ in range(10):
+        for side in list(pending):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            pending.remove(side)
+    assert not pending
+    return near
+
+
+def test_a_plain_listener_has_none() -> None:
+    assert server_context(Listener(address=Address(host="127.0.0.1"))) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [(ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")],
+)
+def test_both_versions_are_spoken(
+    certificates: Certificates, version: ssl.TLSVersion, name: str
+) -> None:
+    client = certificates.client()
+    client.minimum_version = client.maximum_version = version
+    near = handshake(client, context(certificates))
+    assert near.version() == name
+    assert near.getpeercert()
+
+
+def test_tls_1_2_is_the_least(certificates: Certificates) -> None:
+    assert context(certificates).minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.parametrize("offered", [["http/1.1"], ["h2", "http/1.1"]])
+def test_http_1_1_is_agreed_on(certificates: Certificates, offered: list[str]) -> None:
+    client = certificates.client()
+    client.set_alpn_protocols(offered)
+    assert handshake(client, context(certificates)).selected_alpn_protocol() == "http/1.1"
+
+
+def test_a_client_without_alpn_is_welcome(certificates: Certificates) -> None:
+    near = handshake(certificates.client(), context(certificates))
+    assert near.selected_alpn_protocol() is None
+
+
+class TestFaults:
+    def fault(self, certificate: Path, key: Path) -> str:
+        listener = Listener(address=SECRET, tls_cert=str(certificate), tls_key=str(key))
+        with pytest.raises(FastwsError) as caught:
+            server_context(listener)
+        text = str(caught.value)
+        assert "\n" not in text
+        return text
+
+    def test_a_missing_certificate(self, tmp_path: Path, certificates: Certificates) -> None:
+        text = self.fault(tmp_path / "gone.pem", certificates.key)
+        assert str(tmp_path / "gone.pem") in text
+        assert text.endswith(": No such file or directory")
+
+    def test_a_missing_key(self, tmp_path: Path, certificates: Certificates) -> None:
+        text = self.fault(certificates.certificate, tmp_path / "gone.key")
+        assert str(tmp_path / "gone.key") in text
+        assert text.endswith(": No such file or directory")
+
+    def test_a_file_that_is_no_certificate(
+        self, tmp_path: Path, certificates: Certificates
+    ) -> None:
+        text = tmp_path / "text.pem"
+        text.write_text("hello")
+        assert self.fault(text, certificates.key).startswith(f"cannot use {text} with ")
+
+    def test_a_key_of_another_certificate(self, certificates: Certificates, tmp_path: Path) -> None:
+        other = issue(tmp_path)
+        assert "KEY_VALUES_MISMATCH" in self.fault(certificates.certificate, other.key).upper()
