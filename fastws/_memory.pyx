@@ -40,7 +40,9 @@ cdef class MemoryTunnel(Tunnel):
 
     def lose(self, str side):
         """The connection to `side` broke."""
-        self.lost(NAMES.index(side))
+        cdef Side index = NAMES.index(side)
+        self._queues[index].clear()
+        self.lost(index)
 
     def unblock(self, str side):
         """`side` takes what is queued for it."""

@@ -122,8 +122,9 @@ cdef class Tunnel:
     cdef uint16_t _close_code         # of the close frame that we are sending
     cdef bytes _close_reason
     cdef int _violator                # the side that broke a rule, or -1
-    cdef uint64_t _marked             # `_moved()` when the clock was last wound up,
-    cdef double _marked_at            # and that time, in seconds
+    cdef bint _stale                  # the clock has to be wound up
+    cdef uint64_t _marked             # `_moved()` when that was last done,
+    cdef double _marked_at            # and the time, in seconds
 
     # what the sockets say
     cdef int received(self, Side side, const uint8_t* data, size_t size) except -1

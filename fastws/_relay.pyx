@@ -6,7 +6,7 @@ from os import urandom
 
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport UINT64_MAX, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy
 
 from fastws._frame cimport (
@@ -45,7 +45,8 @@ def accept_key(bytes key not None):
 
 cdef bytes close_frame(uint16_t code, bytes reason, bint masked):
     """A close frame of our own (RFC 6455 section 5.5.1), `reason` cut to what one may hold."""
-    cdef bytes payload = bytes((code >> 8, code & 0xFF)) + reason[:MAX_REASON]
+    cdef bytes text = reason[:MAX_REASON].decode("utf-8", "ignore").encode()
+    cdef bytes payload = bytes((code >> 8, code & 0xFF)) + text
     cdef size_t size = len(payload)
     cdef bytes key
     cdef uint8_t out[MAX_CONTROL_PAYLOAD]
@@ -264,7 +265,10 @@ cdef class Pipe:
         if self.checking and not self._check_text(data, size):
             return False
         self.remaining -= size
-        return self.remaining != 0 or self._frame_over()
+        if self.remaining or self._frame_over():
+            return True
+        self.remaining += size     # kept back: the sink does not stand at the frame's end
+        return False
 
     cdef bint _check_text(self, const uint8_t* data, size_t size) noexcept:
         cdef uint8_t plain[4096]
@@ -332,7 +336,7 @@ cdef class Tunnel:
         self.reason = b""
         self._close_reason = b""
         self._violator = -1
-        self._marked = UINT64_MAX
+        self._stale = True
 
     # what the sockets say
 
@@ -392,7 +396,8 @@ cdef class Tunnel:
         cdef bint queued = self._queued(DOWNSTREAM) != 0 or self._queued(UPSTREAM) != 0
         cdef uint64_t moved = self._moved()
         cdef double patience
-        if moved != self._marked:
+        if self._stale or moved != self._marked:
+            self._stale = False
             self._marked = moved
             self._marked_at = now
             return 0
@@ -489,7 +494,7 @@ cdef class Tunnel:
     cdef int _settle(self) except -1:
         """After a change: send the ends of file that are due, let go of what is over."""
         cdef Side side
-        self._marked = UINT64_MAX
+        self._stale = True
         for side in range(2):
             if not self.ends[side].finishing and self._may_finish(side):
                 self._finish(side)
