@@ -26,8 +26,8 @@ CASES = [
     *(f"{group}.*" for group in (1, 2, 3, 4, 5, 6, 7)),
     "10.*",
     "9.*",
-    *(f"12.{group}.{case}" for group in range(1, 6) for case in (1, 4, 7, 11, 16)),
-    *(f"13.{group}.{case}" for group in range(1, 8) for case in (1, 4, 7)),
+    *(f"12.{group}.{case}" for group in range(1, 6) for case in (1, 4, 11)),
+    *(f"13.{group}.{case}" for group in range(1, 8) for case in (1, 4)),
 ]
 
 # Better first. What Autobahn only notes is as good as a pass.
@@ -42,8 +42,9 @@ RANKS = {
     "FAILED": 4,
 }
 
-# Case: why its verdict may be worse through the proxy.
-EXPECTED_WORSE: dict[str, str] = {}
+# Cases that may be NON-STRICT instead of OK: a message is followed, byte by byte, by a bad frame.
+# The proxy fails the connection at the bad frame's header, and the echo of the message is a race.
+RACES = {"3.4", "4.1.5", "4.2.5"}
 
 
 def python27() -> str:
@@ -89,7 +90,11 @@ async def echo(connection: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_no_verdict_is_worse_through_fastws(wstest: Path, loop: LoopThread, tmp_path: Path) -> None:
+def test_no_verdict_is_worse_through_fastws(
+    wstest: Path, loop: LoopThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The echo server's only limit without an option; cases 9.3 and 9.4 send 65,536 fragments.
+    monkeypatch.setattr("websockets.asyncio.messages.MAX_FRAGMENTS", 1 << 30, raising=False)
     server = peers.websockets_echo(handler=echo, process_request=None, process_response=None)
     with peers.serving(loop, server) as address, Proxy(address) as proxy:
         servers = [
@@ -109,6 +114,8 @@ def test_no_verdict_is_worse_through_fastws(wstest: Path, loop: LoopThread, tmp_
     verdicts = json.loads((tmp_path / "reports" / "index.json").read_text())
     direct, through = verdicts["direct"], verdicts["fastws"]
     assert len(direct) > 300
+    # What fails without a proxy shows nothing about one.
+    assert {case for case in direct if direct[case]["behavior"] == "FAILED"} <= {"7.1.5"}
     assert direct.keys() == through.keys()
     worse = {
         case: f"{name}: {direct[case][name]} direct, {through[case][name]} through fastws"
@@ -116,5 +123,6 @@ def test_no_verdict_is_worse_through_fastws(wstest: Path, loop: LoopThread, tmp_
         for name in ("behavior", "behaviorClose")
         if RANKS[through[case][name]] > RANKS[direct[case][name]]
     }
-    assert {case: verdict for case, verdict in worse.items() if case not in EXPECTED_WORSE} == {}
-    assert set(EXPECTED_WORSE) <= set(worse), "an expected failure has gone"
+    for case in RACES & set(worse):
+        assert worse.pop(case).endswith("NON-STRICT through fastws"), case
+    assert worse == {}
