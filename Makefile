@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Arguments for pytest, for one test or some: make test TESTS=tests/unit
+TESTS ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # What an installation is made of, folders included, so that a file that is gone counts too.
@@ -27,7 +29,7 @@ demo: $(PLAIN)
 	$(BIN)/fastws serve --demo
 
 test: $(TEST)
-	$(BIN)/python -P -m pytest
+	$(BIN)/python -P -m pytest $(TESTS)
 
 # Some of the linters call others by name.
 lint: export PATH := $(abspath $(BIN)):$(PATH)

@@ -23,7 +23,24 @@ def test_a_path_is_read(path: str) -> None:
     assert read_path(path) == path
 
 
-@pytest.mark.parametrize("path", ["", "ws", "/a?b", "/a#b", "/a b", "/ü", "/a\n", "/%", "/%zz", "/%00", "/a/..", "/%2E./a", None])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "ws",
+        "/a?b",
+        "/a#b",
+        "/a b",
+        "/ü",
+        "/a\n",
+        "/%",
+        "/%zz",
+        "/%00",
+        "/a/..",
+        "/%2E./a",
+        None,
+    ],
+)
 def test_what_is_no_path_is_refused(path: object) -> None:
     with pytest.raises(ValueError, match="expected a"):
         read_path(path)
