@@ -144,8 +144,7 @@ def check(source: Source, data: bytes, parts: list[bytes], expected: Outcome) ->
     assert data.startswith(forwarded)
     assert expected.sure <= len(forwarded) <= expected.most
     assert (pipe.why is None) == (pipe.verdict == 0)
-    if expected.sure == expected.most:
-        assert pipe.boundary == expected.boundary
+    assert pipe.boundary == (expected.boundary and len(forwarded) == expected.sure)
 
 
 def check_splits(source: Source, data: bytes, places: list[int]) -> None:
@@ -195,20 +194,6 @@ def test_a_wrong_text_cut_anywhere(text: bytes, masked: bool) -> None:  # noqa: 
     for place in range(len(stream)):
         for width in range(4):
             check(source, stream, cut(stream, [place, place + width]), expected)
-
-
-@pytest.mark.xfail(
-    reason="after a wrong text, `remaining` does not tell whether the sink is inside its frame"
-)
-@pytest.mark.parametrize("masked", [True, False])
-@pytest.mark.parametrize("text", WRONG_TEXTS)
-def test_the_boundary_after_a_wrong_text(text: bytes, masked: bool) -> None:  # noqa: FBT001
-    source = Source(masked=masked, validate_utf8=True)
-    stream = wrong_stream(source, text)
-    sure = judge(stream, source).sure
-    for place in range(len(stream)):
-        pipe, forwarded = relayed(source, cut(stream, [place]))
-        assert pipe.boundary == (len(forwarded) == sure), place
 
 
 @pytest.mark.parametrize("masked", [True, False])

@@ -843,9 +843,6 @@ class TestClock:
         assert tunnel.over
         assert tunnel.log == [("abort", DOWN), ("abort", UP)]
 
-    @pytest.mark.xfail(
-        reason="_moved() may be UINT64_MAX, the mark that means `wind the clock up again`"
-    )
     def test_the_clock_starts_anew_whatever_is_queued(self) -> None:
         tunnel = opened(stall=60)
         tunnel.clock(1000)
@@ -856,7 +853,6 @@ class TestClock:
         assert tunnel.log == []
 
     @both_ways
-    @pytest.mark.xfail(reason="MemoryTunnel.lose keeps the queue, a transport does not")
     def test_what_was_queued_for_a_lost_side_is_no_stall(self, side: Side) -> None:
         tunnel = opened(stall=60, linger=5)
         tunnel.blocked.add(side)
@@ -903,7 +899,6 @@ class TestText:
         assert tunnel.take(other(side)) == sent
 
     @both_ways
-    @pytest.mark.xfail(reason="the pipe thinks that its sink is inside the frame it took back")
     def test_a_wrong_text_in_one_segment_closes_the_other_side(self, side: Side) -> None:
         tunnel = opened(validate_utf8=True)
         tunnel.receive(side, by(side, TEXT, b"good") + by(side, TEXT, b"bad\xff"))
@@ -921,7 +916,6 @@ class TestText:
         assert got_close(tunnel, side)[0] == 1007
 
     @both_ways
-    @pytest.mark.xfail(reason="the pipe takes the end of a frame that it kept back for a boundary")
     def test_a_missing_byte_at_the_end_of_a_frame_under_way(self, side: Side) -> None:
         tunnel, sent = opened(validate_utf8=True), by(side, TEXT, b"begun \xe2\x82")
         tunnel.receive(side, sent[:-1])
