@@ -213,14 +213,16 @@ class TunnelMachine(RuleBasedStateMachine):
             assert pipe.forwarded <= allowed.most
             if not self.peers[other(side)].lost:
                 assert got[:common] == sent[:common]
-                self.check_own_close(got[common:])
+                self.check_own_close(other(side), got[common:])
 
-    def check_own_close(self, rest: bytes) -> None:
+    def check_own_close(self, side: Side, rest: bytes) -> None:
+        """It is one whole close frame, and not inside another frame."""
         if rest:
             parsed = parse(rest)
             assert parsed
             assert (parsed[0].opcode, parsed[1]) == (CLOSE, len(rest))
             assert parsed[0].close[0] in {1001, 1002, 1007, 1009, 1012, 1014}
+            assert self.received(side).close_code == parsed[0].close[0]
 
     @invariant()
     def nothing_is_sent_after_the_end_of_file(self) -> None:
