@@ -131,16 +131,12 @@ class TunnelMachine(RuleBasedStateMachine):
 
     @rule(side=sides)
     def lose(self, side: Side) -> None:
-        """Break the connection; the driver forgets what was queued for it."""
+        """Break the connection."""
         peer = self.peers[side]
-        if peer.lost:
-            return
-        self.collect()
-        if side in self.tunnel.blocked and not self.asked("abort", side):
-            self.tunnel.unblock(side)
-            self.tunnel.take(side)
-        peer.ended = peer.lost = True
-        self.tunnel.lose(side)
+        if not peer.lost:
+            self.collect()
+            peer.ended = peer.lost = True
+            self.tunnel.lose(side)
 
     @rule(side=sides)
     def block(self, side: Side) -> None:
@@ -187,7 +183,9 @@ class TunnelMachine(RuleBasedStateMachine):
 
     def collect(self) -> None:
         for side in SIDES:
-            self.peers[side].got += self.tunnel.take(side)
+            data = self.tunnel.take(side)
+            assert not (data and self.peers[side].lost)
+            self.peers[side].got += data
 
     def received(self, side: Side) -> Outcome:
         """What a strict peer makes of everything it got."""

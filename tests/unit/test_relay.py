@@ -502,6 +502,7 @@ class TestShutDown:
         tunnel.receive(other(side), closing(other(side), 1001))
         assert tunnel.log == [("eof", DOWN)]
         assert (tunnel.take(UP), tunnel.take(DOWN)) == (b"", b"")
+        assert (tunnel.upward.messages, tunnel.downward.messages) == (0, 0)
 
     @both_ways
     def test_after_a_close(self, side: Side) -> None:
