@@ -10,7 +10,8 @@ cdef tuple NAMES = ("downstream", "upstream")
 cdef class MemoryTunnel(Tunnel):
     """A tunnel whose connections are byte strings.
 
-    `log` tells what the tunnel asked for, in order: ("pause", "upstream") and the like. A side
+    `log` tells what the tunnel asked for, in order: ("pause", "upstream"), ("wake", 0.2) and
+    the like. A side
     named in `blocked` takes nothing: what is sent to it is queued.
     """
 
@@ -74,6 +75,10 @@ cdef class MemoryTunnel(Tunnel):
 
     cdef size_t _queued(self, Side side) except? -1:
         return len(self._queues[side])
+
+    cdef int _wake_in(self, double seconds) except -1:
+        self.log.append(("wake", seconds))
+        return 0
 
     cdef int _pause(self, Side side) except -1:
         self.log.append(("pause", NAMES[side]))

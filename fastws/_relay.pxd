@@ -78,6 +78,7 @@ cdef class Pipe:
     # flow
     cdef bint deaf              # nothing more is read from the source: it closed or failed
     cdef bint stopping          # the next frame boundary is wanted for a close frame of ours
+    cdef bint stand_in          # a close frame of ours takes the place of the source's
     cdef readonly bint ended    # the sink has its close frame: nothing more is written to it
 
     # bytes in, bytes to forward out
@@ -142,7 +143,9 @@ cdef class Tunnel:
     cdef int _forward(self, Side side, const uint8_t* data, size_t size) except -1
     cdef int _react(self, Side side, Pipe pipe) except -1
     cdef int _violation(self, Side side, Pipe pipe) except -1
+    cdef int _upstream_lost(self, Pipe pipe) except -1
     cdef int _close_both(self, uint16_t code, bytes reason) except -1
+    cdef int _stop(self, Side side) except -1
     cdef int _write_close(self, Side side, Pipe pipe) except -1
 
     # private: the end
@@ -165,6 +168,7 @@ cdef class Tunnel:
     cdef size_t _send(self, Side side, const uint8_t* data, size_t size) except? -1
     cdef size_t _queued(self, Side side) except? -1
     cdef size_t _untaken(self, Side side) except? -1
+    cdef int _wake_in(self, double seconds) except -1
     cdef int _pause(self, Side side) except -1
     cdef int _resume(self, Side side) except -1
     cdef int _send_eof(self, Side side) except -1

@@ -94,6 +94,9 @@ class Tunnel:
     def code(self) -> int: ...
     @property
     def reason(self) -> bytes: ...
+    def wake(self) -> None:
+        """The time is up for which the tunnel asked its driver."""
+
     def shut_down(self, code: int, reason: bytes) -> int:
         """Close both sides with `code`, at the next frame boundary of each."""
 

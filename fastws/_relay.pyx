@@ -35,6 +35,9 @@ from fastws._frame cimport (
 )
 from fastws._mask cimport xor_mask
 
+# How long a client that broke a rule may wait for answers to what it sent before, in seconds.
+cdef double ANSWERS = 0.2
+
 cdef bytes GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -144,7 +147,7 @@ cdef class Pipe:
                 position += unit
                 if not self.deaf:
                     continue
-                if self.verdict:   # an empty frame that ended a text badly
+                if self.verdict or self.stand_in:
                     position = frame
             elif unit == 0:
                 self.held_size = <uint8_t> (size - position)
@@ -168,7 +171,7 @@ cdef class Pipe:
             unit = self._unit(self.held, self.held_size)
         if unit == 0:
             return taken
-        if unit > 0 and not self.verdict and not self.ended:
+        if unit > 0 and not self.verdict and not self.ended and not (self.deaf and self.stand_in):
             out.data = self.held
             out.size = self.held_size
             self.forwarded += self.held_size
@@ -362,12 +365,12 @@ cdef class Tunnel:
         if self.ends[side].eof:
             return 0
         self.ends[side].eof = True
-        if self.ending == OPEN:
-            self._note(CLIENT_LOST if side == DOWNSTREAM else UPSTREAM_LOST, ABNORMAL_CLOSURE, b"")
-            if side == UPSTREAM and pipe.at_boundary():
-                self._close_code = BAD_GATEWAY
-                self._close_reason = b"upstream connection lost"
-                self._write_close(DOWNSTREAM, pipe)
+        if side == DOWNSTREAM:
+            self._note(CLIENT_LOST, ABNORMAL_CLOSURE, b"")
+        elif self.ending == OPEN:
+            self._upstream_lost(pipe)
+        elif pipe.stand_in and pipe.at_boundary():
+            self._write_close(DOWNSTREAM, pipe)
         self._settle()
         return 0
 
@@ -407,6 +410,12 @@ cdef class Tunnel:
             self._expire(queued)
         return 0
 
+    def wake(self):
+        """The time is up for which the tunnel asked its driver."""
+        if self.downward.stand_in and not self.downward.ended:
+            self._stop(DOWNSTREAM)
+            self._settle()
+
     cpdef int shut_down(self, uint16_t code, bytes reason) except -1:
         """Close both sides with `code`, at the next frame boundary of each."""
         if self.ending == OPEN:
@@ -444,7 +453,9 @@ cdef class Tunnel:
         if pipe.verdict:
             self._violation(side, pipe)
         elif pipe.close_code:
-            if not pipe.ended:
+            if pipe.stand_in:
+                self._write_close(DOWNSTREAM, pipe)
+            elif not pipe.ended:
                 pipe.ended = True
                 self._note(CLIENT_CLOSED if side == DOWNSTREAM else UPSTREAM_CLOSED,
                            pipe.close_code, pipe.close_reason)
@@ -458,18 +469,37 @@ cdef class Tunnel:
         cdef bytes reason = f"{'client' if side == DOWNSTREAM else 'upstream'}: {pipe.why}".encode()
         self._violator = side
         self._note(RULE, pipe.verdict, reason)
-        return self._close_both(pipe.verdict, reason)
+        if side == UPSTREAM or self.downward.deaf or self.ends[UPSTREAM].eof:
+            return self._close_both(pipe.verdict, reason)
+        # What the client sent before may be on its way back as an answer: the upstream's close
+        # frame comes behind it, and ours takes that one's place.
+        self._close_code = pipe.verdict
+        self._close_reason = reason
+        self.downward.stand_in = True
+        self._stop(UPSTREAM)
+        return self._wake_in(ANSWERS)
+
+    cdef int _upstream_lost(self, Pipe pipe) except -1:
+        if not pipe.at_boundary():
+            self._note(UPSTREAM_LOST, ABNORMAL_CLOSURE, b"inside a frame")
+            return 0
+        self._close_code = BAD_GATEWAY
+        self._close_reason = b"upstream connection lost"
+        self._note(UPSTREAM_LOST, self._close_code, self._close_reason)
+        return self._write_close(DOWNSTREAM, pipe)
 
     cdef int _close_both(self, uint16_t code, bytes reason) except -1:
-        cdef Side side
-        cdef Pipe pipe
         self._close_code = code
         self._close_reason = reason
-        for side in range(2):
-            pipe = self._to(side)
-            pipe.stopping = not pipe.ended
-            if pipe.at_boundary():
-                self._write_close(side, pipe)
+        self._stop(DOWNSTREAM)
+        return self._stop(UPSTREAM)
+
+    cdef int _stop(self, Side side) except -1:
+        """Let the pipe to `side` end with our close frame, at its next frame boundary."""
+        cdef Pipe pipe = self._to(side)
+        pipe.stopping = not pipe.ended
+        if pipe.at_boundary():
+            self._write_close(side, pipe)
         return 0
 
     cdef int _write_close(self, Side side, Pipe pipe) except -1:
@@ -511,8 +541,9 @@ cdef class Tunnel:
             return False
         if self._violator == side:
             return True      # RFC 6455 section 7.1.7: no answer is waited for
-        # RFC 6455 section 7.1.1: the server closes the connection first
-        return self._from(side).close_code != 0 and (side == DOWNSTREAM or self.ends[side].eof)
+        # RFC 6455 section 7.1.1: the server closes the connection first; we may be in a hurry.
+        return self._from(side).close_code != 0 and (
+            side == DOWNSTREAM or self.ends[side].eof or self.ending == SHUTDOWN)
 
     cdef int _finish(self, Side side) except -1:
         self.ends[side].finishing = True
@@ -530,7 +561,8 @@ cdef class Tunnel:
 
     cdef int _release_if_over(self, Side side) except -1:
         cdef End* end = &self.ends[side]
-        if end.eof and end.finished and not end.released:
+        # Behind a close frame there is nothing to wait for.
+        if (end.eof or self._from(side).close_code) and end.finished and not end.released:
             end.released = True
             self._release(side)
         return 0
@@ -559,9 +591,11 @@ cdef class Tunnel:
             return self.rules.stall
         if self.ending == OPEN:
             return self.rules.idle
+        if self.ending == IDLE:
+            return min(self.rules.close, self.rules.idle)
         if (self.ends[DOWNSTREAM].eof or self.ends[UPSTREAM].eof
                 or (self._handshake_over(DOWNSTREAM) and self._handshake_over(UPSTREAM))):
-            return self.rules.linger
+            return min(self.rules.linger, self.rules.stall or self.rules.linger)
         return self.rules.close
 
     cdef bint _handshake_over(self, Side side) noexcept:
@@ -596,6 +630,10 @@ cdef class Tunnel:
         """Where something is queued: how much `side` has not taken, the system's buffers
         included. A slow reader may take long to make room in them."""
         return self._queued(side)
+
+    cdef int _wake_in(self, double seconds) except -1:
+        """Call `wake` in that time; asked for once at most."""
+        raise NotImplementedError
 
     cdef int _pause(self, Side side) except -1:
         """Stop reading from `side`."""

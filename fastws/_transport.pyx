@@ -93,6 +93,7 @@ cdef enum:
     # One receive may bring this much, and a stalled direction may have to queue it on top of
     # `queued_bytes`; larger buffers measured no faster.
     BUFFER_SIZE = 128 * 1024
+    MIN_READ = 4 * 1024
     # A silent peer is asked after a minute, and then four times a minute.
     KEEPALIVE_IDLE = 60
     KEEPALIVE_INTERVAL = 15
@@ -232,6 +233,10 @@ cdef class TransportTunnel(Tunnel):
     cdef size_t _untaken(self, Side side) except? -1:
         return self._leg(side).untaken()
 
+    cdef int _wake_in(self, double seconds) except -1:
+        self.driver.loop.call_later(seconds, self.wake)
+        return 0
+
     cdef int _pause(self, Side side) except -1:
         self._leg(side).transport.pause_reading()
         return 0
@@ -269,7 +274,11 @@ cdef class Leg:
         self.transport = transport
 
     def get_buffer(self, sizehint):
-        return self.tunnel.driver.view
+        cdef size_t queued = self.tunnel._queued(self.tunnel._other(self.side))
+        if queued == 0:
+            return self.tunnel.driver.view
+        # The queue grows by no more than brings it to the buffer's size.
+        return self.tunnel.driver.view[:max(MIN_READ, BUFFER_SIZE - <ssize_t> queued)]
 
     def buffer_updated(self, size_t size):
         self.tunnel.received(self.side, self.tunnel.driver.data, size)
