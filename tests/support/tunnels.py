@@ -51,3 +51,10 @@ def got_close(tunnel: MemoryTunnel, side: Side) -> tuple[int | None, str]:
     """The code and reason of the close frame that is all that reached `side`."""
     (found,) = got(tunnel, side)
     return found.close
+
+
+def let_answers_pass(tunnel: MemoryTunnel, violator: Side) -> None:
+    """Where the client broke a rule, let the time pass in which answers may still reach it."""
+    if violator == DOWN:
+        assert tunnel.log == [("wake", 0.2)]
+        tunnel.wake()
