@@ -72,6 +72,7 @@ class TunnelMachine(RuleBasedStateMachine):
         self.tunnel = MemoryTunnel(rules)
         self.peers = {DOWN: Peer(), UP: Peer()}
         self.now = 0.0
+        self.woken = False
         self.ends: dict[Side, int] = {}  # how much a side had got at its end of file
 
     def asked(self, what: str, side: Side) -> bool:
@@ -161,6 +162,15 @@ class TunnelMachine(RuleBasedStateMachine):
                 self.lose(side)
         self.now += seconds
         self.tunnel.clock(self.now)
+
+    @rule()
+    def wake(self) -> None:
+        """The time is up for which the tunnel asked, whatever has happened since."""
+        asked = [what for what, _ in self.tunnel.log].count("wake")
+        assert asked <= 1
+        if asked and not self.woken:
+            self.woken = True
+            self.tunnel.wake()
 
     @rule(code=st.sampled_from([1001, 1012]), reason=st.sampled_from([b"", b"away"]))
     def shut_down(self, code: int, reason: bytes) -> None:
