@@ -87,13 +87,19 @@ class Downstream(asyncio.Protocol):
 
     def reject(self, reject: Reject) -> None:
         """Answer with an error of our own, and close."""
-        self._log_refusal(reject.status, reject.reason)
+        self.refused(reject.status, reject.reason)
         self.transport.write(error_response(reject))
         self.finish()
 
-    def relayed(self, status: int) -> None:
-        """Note that the upstream's own answer refuses the handshake."""
-        self._log_refusal(status, "answer of the upstream")
+    def refused(self, status: int, reason: str) -> None:
+        """Log that the request becomes no tunnel."""
+        self._context.access_log.refused(
+            client=self.client,
+            target=self._head.target,
+            host=b"".join(self._head.values(b"host")[:1]),
+            status=status,
+            reason=reason,
+        )
 
     def finish(self) -> None:
         """Close behind what was written.
@@ -148,15 +154,6 @@ class Downstream(asyncio.Protocol):
         self._early += data
         if len(self._early) >= self._context.limits.queued_bytes:
             self.transport.pause_reading()
-
-    def _log_refusal(self, status: int, reason: str) -> None:
-        self._context.access_log.refused(
-            client=self.client,
-            target=self._head.target,
-            host=b"".join(self._head.values(b"host")[:1]),
-            status=status,
-            reason=reason,
-        )
 
 
 def _drop(_data: bytes) -> None:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from fastws.proxy.routes import Route
     from fastws.upstream.peer import Peer
 
+# nginx's status, for the log only: nobody is there to get it.
+_CLIENT_GONE = 499
+
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
@@ -126,6 +129,8 @@ class Session:
         self._let_go()
         if self._answer:
             self._answer.abandon()
+        else:
+            self._downstream.refused(_CLIENT_GONE, "the client went away before the answer")
 
     # private
 
@@ -169,7 +174,7 @@ class Session:
     def _relay_answer(self, response: ResponseHead, rest: bytes) -> None:
         assert self._exchange is not None
         transport, self._exchange = self._exchange.transport, None
-        self._downstream.relayed(response.status)
+        self._downstream.refused(response.status, "answer of the upstream")
         self._downstream.transport.write(relayed_response(response))
         self._answer = Answer(self._context, self._downstream, transport, response.body())
         self._answer.start(rest)

@@ -81,3 +81,17 @@ def test_log_level_is_obeyed(upstream: Upstream) -> None:
             pass
         assert proxy.stop() == 0
         assert proxy.events == []
+
+
+def test_a_client_that_goes_away_before_the_answer_is_logged(
+    proxy: Proxy, upstream: Upstream
+) -> None:
+    with connect(proxy) as client:
+        client.send(request("/slow"))
+        with upstream.accept() as server:
+            server.read_head()
+            port = client.port
+            client.close()
+            server.read_to_end()
+    refused = proxy.event("handshake_refused", port=port)
+    assert (refused["status"], refused["target"]) == (499, "/slow")

@@ -42,6 +42,7 @@ RANKS = {
     "FAILED": 4,
 }
 
+
 def python27() -> str:
     """A Python 2.7 that runs."""
     found = [shutil.which("python2.7")]
