@@ -26,6 +26,10 @@ LISTENING = "fastws listening on "
 Event = dict[str, Any]
 
 
+def _opened_from(event: Event, port: int) -> bool:
+    return event.get("event") == "tunnel_opened" and str(event["client"]).endswith(f":{port}")
+
+
 class Proxy:
     """`fastws serve` before the given upstreams, with a listener on a free port."""
 
@@ -135,11 +139,19 @@ class Proxy:
         return found[0]
 
     def matching(self, name: str, *, port: int | None = None, **fields: object) -> list[Event]:
-        """The records of this name with these fields so far."""
+        """The records of this name with these fields so far.
+
+        The system gives a port to one client after another: what came before the last tunnel
+        that opened from `port` is another client's.
+        """
         wanted = {"event": name, **fields}
+        events = list(self.events)
+        if port is not None and name == "tunnel_closed":
+            opened = [i for i, e in enumerate(events) if _opened_from(e, port)]
+            events = events[opened[-1] :] if opened else []
         return [
             event
-            for event in list(self.events)
+            for event in events
             if all(event.get(key) == value for key, value in wanted.items())
             and (port is None or str(event.get("client", "")).endswith(f":{port}"))
         ]
