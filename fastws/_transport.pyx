@@ -90,8 +90,8 @@ cdef extern from "<unistd.h>" nogil:
 
 
 cdef enum:
-    # One receive may bring this much, and a stalled direction may have to queue it on top of
-    # `queued_bytes`; larger buffers measured no faster.
+    # One receive may bring this much: a message of 64 KiB whole. A stalled direction may have to
+    # queue it.
     BUFFER_SIZE = 128 * 1024
     MIN_READ = 4 * 1024
     # A silent peer is asked after a minute, and then four times a minute.
