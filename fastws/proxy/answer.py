@@ -27,10 +27,6 @@ class Answer(asyncio.Protocol):
         self._body = body
         transport.set_protocol(self)
 
-    def start(self, rest: bytes) -> None:
-        """Relay the bytes that came behind the head, and what follows."""
-        self.data_received(rest)
-
     # what the loop says
 
     def data_received(self, data: bytes) -> None:

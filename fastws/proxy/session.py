@@ -177,7 +177,7 @@ class Session:
         self._downstream.refused(response.status, "answer of the upstream")
         self._downstream.transport.write(relayed_response(response))
         self._answer = Answer(self._context, self._downstream, transport, response.body())
-        self._answer.start(rest)
+        self._answer.data_received(rest)
 
     def _open_tunnel(self, agreed: UpgradeResponse, rest: bytes) -> None:
         assert self._exchange is not None

@@ -5,6 +5,7 @@ import gc
 import resource
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -13,7 +14,7 @@ from typing import Any
 import click
 import uvloop
 
-from fastws.config.model import Address, Config, Listener
+from fastws.config.model import Address, Config
 from fastws.errors import FastwsError
 from fastws.observe.access_log import AccessLog
 from fastws.observe.log import Log
@@ -89,7 +90,8 @@ async def _listening(config: Config, context: Context) -> AsyncIterator[list[Add
         for each in config.listeners:
             sockets = listener.bind(each.address)
             addresses.append(listener.bound_address(each.address, sockets))
-            servers += [await _accept(each, sock, config, context) for sock in sockets]
+            tls_context = tls.server_context(each)
+            servers += [await _accept(sock, tls_context, config, context) for sock in sockets]
         yield addresses
     finally:
         for server in servers:
@@ -98,9 +100,8 @@ async def _listening(config: Config, context: Context) -> AsyncIterator[list[Add
 
 
 async def _accept(
-    where: Listener, sock: socket.socket, config: Config, context: Context
+    sock: socket.socket, tls_context: ssl.SSLContext | None, config: Config, context: Context
 ) -> asyncio.Server:
-    tls_context = tls.server_context(where)
     loop = asyncio.get_running_loop()
     return await loop.create_server(
         lambda: Downstream(context, tls=tls_context is not None),
