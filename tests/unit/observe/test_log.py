@@ -48,6 +48,16 @@ def words(**fields: object) -> str:
     return module._text_line("info", "e", fields).decode("ascii")[:-1].split(" ", 3)[3]
 
 
+async def readable(fd: int) -> None:
+    """Wait until the log has written something."""
+    loop, event = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(fd, event.set)
+    try:
+        await asyncio.wait_for(event.wait(), 5)
+    finally:
+        loop.remove_reader(fd)
+
+
 def test_a_line_of_text(pipe: tuple[int, int]) -> None:
     Log(pipe[1]).info("tunnel_opened", id=7, client="127.0.0.1:5555", target=b'/ws?x="1"')
     line = os.read(pipe[0], 4096).decode()
@@ -152,7 +162,7 @@ def test_a_full_reader_is_tried_again(pipe: tuple[int, int]) -> None:
         await asyncio.sleep(0.01)
         assert time.monotonic() - begun < 0.1
         drain(pipe[0], filled)
-        await asyncio.sleep(0.2)
+        await readable(pipe[0])
         assert b"late" in os.read(pipe[0], 4096)
 
     asyncio.run(main())
@@ -169,8 +179,7 @@ def test_lines_beyond_the_bound_are_lost_and_counted(
         for i in range(25):
             log.info("event", id=i)
         drain(pipe[0], filled)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0.1)
+        await readable(pipe[0])
 
     asyncio.run(main())
     lines = os.read(pipe[0], 65536).decode().splitlines()
