@@ -1,8 +1,13 @@
-/* An echo server: every frame goes back unmasked with its own opcode, as it streams in. */
+/* A server that does what the request's target says:
+ *   /push/SIZE/FIRST    sends messages of that size as fast as they go out
+ *   /fanout/SIZE/FIRST  sends one to each such connection whenever a message comes in on one
+ *   all else            echoes: every frame goes back unmasked with its own opcode, as it streams in
+ * FIRST is the message of the pattern with which a connection begins. */
 #include "modes.h"
 
 #include "accept.h"
 #include "net.h"
+#include "stream.h"
 #include "wire.h"
 
 #include <errno.h>
@@ -10,16 +15,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum stage { UPGRADING, OPEN, CLOSING, LINGERING };
+enum task { ECHO, PUSH, FANOUT };
 
 struct peer {
     int fd;
     enum stage stage;
-    struct frame frame; /* the one that is streaming through */
-    uint64_t left;      /* of its payload */
+    enum task task;
+    const struct stream *stream; /* for tasks other than ECHO */
+    size_t at;                   /* what goes out next of the stream */
+    LIST_ENTRY(peer) fellows;    /* in the audience */
+    struct frame frame;          /* the one that is streaming through */
+    uint64_t left;               /* of its payload */
     size_t carried;
     uint8_t carry[MAX_HEADER]; /* the beginning of a header whose rest is to come */
     struct sink out;
@@ -29,11 +40,14 @@ struct peer {
 
 struct backend {
     int epoll, listener;
-    uint8_t *room; /* MAX_HEADER bytes for what was carried, then READ_SIZE bytes */
+    LIST_HEAD(, peer) audience; /* of fan-outs */
+    uint8_t *room;              /* MAX_HEADER bytes for what was carried, then READ_SIZE bytes */
 };
 
 static void peer_free(struct peer *peer)
 {
+    if (peer->task == FANOUT)
+        LIST_REMOVE(peer, fellows);
     close(peer->fd);
     sink_free(&peer->out);
     free(peer);
@@ -43,19 +57,24 @@ static void peer_accept(struct backend *backend)
 {
     int fd;
     while ((fd = accept_next(backend->listener)) >= 0) {
-        struct peer *peer = calloc(1, sizeof *peer);
-        if (peer == NULL)
-            die("out of memory");
+        struct peer *peer = allocate(1, sizeof *peer);
         peer->fd = fd;
         watch(backend->epoll, WATCH_NEW, fd, EPOLLIN, peer);
     }
 }
 
-/* A ping is answered, a pong is not, all else is echoed (RFC 6455 sections 5.5.2 and 5.5.3). */
+static bool has_answer(const struct peer *peer)
+{
+    if (frame_is_control(&peer->frame))
+        return frame_opcode(&peer->frame) != PONG;
+    return peer->task == ECHO;
+}
+
+/* A ping is answered, a pong is not, a close is echoed (RFC 6455 sections 5.5.1 to 5.5.3). */
 static size_t answer_header(const struct peer *peer, uint8_t *to)
 {
     struct frame answer = {.first = peer->frame.first, .length = peer->frame.length};
-    if (frame_opcode(&peer->frame) == PONG)
+    if (!has_answer(peer))
         return 0;
     if (frame_opcode(&peer->frame) == PING)
         answer.first = FIN | PONG;
@@ -64,16 +83,55 @@ static size_t answer_header(const struct peer *peer, uint8_t *to)
 
 static size_t answer_payload(struct peer *peer, uint8_t *to, const uint8_t *data, size_t size)
 {
-    if (frame_opcode(&peer->frame) == PONG)
+    if (!has_answer(peer))
         return 0;
     mask_copy(to, data, size, peer->frame.key);
     peer->frame.key = mask_rotate(peer->frame.key, size);
     return size;
 }
 
+/* The server closes first (RFC 6455 section 7.1.1), then waits for the other side's FIN. */
+static void peer_settle(struct backend *backend, struct peer *peer)
+{
+    bool pending = sink_pending(&peer->out);
+    if (peer->stage == CLOSING && !pending) {
+        shutdown(peer->fd, SHUT_WR);
+        peer->stage = LINGERING;
+    }
+    uint32_t events = pending ? EPOLLOUT : EPOLLIN;
+    if (peer->task == PUSH && peer->stage == OPEN)
+        events |= EPOLLOUT;
+    watch(backend->epoll, WATCH_CHANGED, peer->fd, events, peer);
+}
+
+/* One frame to each, from its own place in the pattern. That a connection is broken is found out
+ * when its turn in the loop comes. */
+static void tick(struct backend *backend)
+{
+    struct peer *peer;
+    LIST_FOREACH(peer, &backend->audience, fellows) {
+        bool pending = sink_pending(&peer->out);
+        if (peer->stage != OPEN)
+            continue;
+        sink_write(&peer->out, peer->fd, peer->stream->data + peer->at, peer->stream->frame);
+        stream_advance(peer->stream, &peer->at, peer->stream->frame);
+        if (!pending && sink_pending(&peer->out))
+            peer_settle(backend, peer);
+    }
+}
+
+static void end_frame(struct backend *backend, struct peer *peer)
+{
+    if (frame_opcode(&peer->frame) == CLOSE)
+        peer->stage = CLOSING;
+    else if (peer->task == FANOUT && !frame_is_control(&peer->frame) && peer->frame.first & FIN)
+        tick(backend);
+}
+
 /* Rewrites frames into their answers in place, for an answer is never longer. Returns the size
  * of the answers, or -1 for a frame that no client may send. */
-static ssize_t answer_frames(struct peer *peer, uint8_t *data, size_t size)
+static ssize_t answer_frames(struct backend *backend, struct peer *peer, uint8_t *data,
+                             size_t size)
 {
     uint8_t *start = data, *to = data, *end = data + size;
     while (data < end && peer->stage == OPEN) {
@@ -95,29 +153,18 @@ static ssize_t answer_frames(struct peer *peer, uint8_t *data, size_t size)
         to += answer_payload(peer, to, data, part);
         data += part;
         peer->left -= part;
-        if (peer->left == 0 && frame_opcode(&peer->frame) == CLOSE)
-            peer->stage = CLOSING;
+        if (peer->left == 0)
+            end_frame(backend, peer);
     }
     return to - start;
 }
 
-/* The server closes first (RFC 6455 section 7.1.1), then waits for the other side's FIN. */
-static void peer_settle(struct backend *backend, struct peer *peer)
-{
-    bool pending = sink_pending(&peer->out);
-    if (peer->stage == CLOSING && !pending) {
-        shutdown(peer->fd, SHUT_WR);
-        peer->stage = LINGERING;
-    }
-    watch(backend->epoll, WATCH_CHANGED, peer->fd, pending ? EPOLLOUT : EPOLLIN, peer);
-}
-
 static bool peer_answer(struct backend *backend, struct peer *peer, uint8_t *data, size_t size)
 {
-    ssize_t answer = answer_frames(peer, data, size);
+    ssize_t answer = answer_frames(backend, peer, data, size);
     if (answer < 0 || !sink_write(&peer->out, peer->fd, data, (size_t)answer))
         return false;
-    if (peer->stage == CLOSING || sink_pending(&peer->out))
+    if (peer->stage == CLOSING || peer->task == PUSH || sink_pending(&peer->out))
         peer_settle(backend, peer);
     return true;
 }
@@ -140,6 +187,25 @@ static bool peer_switch_protocols(struct peer *peer)
     return sink_write(&peer->out, peer->fd, (uint8_t *)answer, (size_t)size);
 }
 
+/* False for a size that no stream has. */
+static bool peer_take_task(struct backend *backend, struct peer *peer)
+{
+    char task[7];
+    unsigned size, first;
+    if (sscanf(peer->head, "GET /%6[a-z]/%u/%u ", task, &size, &first) != 3)
+        return true;
+    if (strcmp(task, "push") != 0 && strcmp(task, "fanout") != 0)
+        return true;
+    peer->stream = stream_of(size);
+    if (peer->stream == NULL)
+        return false;
+    stream_advance(peer->stream, &peer->at, first % PATTERN_TURNS * peer->stream->frame);
+    peer->task = strcmp(task, "push") == 0 ? PUSH : FANOUT;
+    if (peer->task == FANOUT)
+        LIST_INSERT_HEAD(&backend->audience, peer, fellows);
+    return true;
+}
+
 static bool peer_upgrade(struct backend *backend, struct peer *peer)
 {
     size_t room = MAX_HEAD - peer->head_size;
@@ -151,7 +217,7 @@ static bool peer_upgrade(struct backend *backend, struct peer *peer)
     char *end = strstr(peer->head, "\r\n\r\n");
     if (end == NULL)
         return peer->head_size < MAX_HEAD;
-    if (!peer_switch_protocols(peer))
+    if (!peer_take_task(backend, peer) || !peer_switch_protocols(peer))
         return false;
     peer->stage = OPEN;
     uint8_t *early = (uint8_t *)end + 4;
@@ -179,19 +245,31 @@ static bool peer_flush(struct backend *backend, struct peer *peer)
     return true;
 }
 
+/* From where the stream lies, as much as the socket takes; what the client sends is ignored. */
+static bool peer_push(struct peer *peer)
+{
+    const struct stream *stream = peer->stream;
+    ssize_t sent = send_some(peer->fd, stream->data + peer->at, stream_length(stream) - peer->at);
+    if (sent > 0)
+        stream_advance(stream, &peer->at, (size_t)sent);
+    return sent >= 0;
+}
+
 static bool peer_linger(struct backend *backend, struct peer *peer)
 {
     ssize_t got = recv(peer->fd, backend->room, READ_SIZE, 0);
     return got > 0 || (got < 0 && errno == EAGAIN);
 }
 
-static bool peer_ready(struct backend *backend, struct peer *peer)
+static bool peer_ready(struct backend *backend, struct peer *peer, uint32_t events)
 {
     if (sink_pending(&peer->out))
         return peer_flush(backend, peer);
     switch (peer->stage) {
     case OPEN:
-        return peer_echo(backend, peer);
+        if (peer->task != PUSH)
+            return peer_echo(backend, peer);
+        return events & EPOLLOUT ? peer_push(peer) : peer_linger(backend, peer);
     case UPGRADING:
         return peer_upgrade(backend, peer);
     default:
@@ -202,9 +280,7 @@ static bool peer_ready(struct backend *backend, struct peer *peer)
 int run_backend(uint16_t port)
 {
     struct backend backend = {.epoll = epoll_create1(EPOLL_CLOEXEC), .listener = listen_on(port)};
-    backend.room = malloc(MAX_HEADER + READ_SIZE);
-    if (backend.room == NULL)
-        die("out of memory");
+    backend.room = allocate(MAX_HEADER + READ_SIZE, 1);
     watch(backend.epoll, WATCH_NEW, backend.listener, EPOLLIN, NULL);
     printf("%u\n", local_port(backend.listener));
     fflush(stdout);
@@ -216,7 +292,7 @@ int run_backend(uint16_t port)
             struct peer *peer = events[i].data.ptr;
             if (peer == NULL)
                 peer_accept(&backend);
-            else if (!peer_ready(&backend, peer))
+            else if (!peer_ready(&backend, peer, events[i].events))
                 peer_free(peer);
         }
     }

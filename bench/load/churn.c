@@ -8,7 +8,7 @@ static void opened(struct run *run, struct client *client)
     client_send(run, client, 1);
 }
 
-static void echoed(struct run *run, struct client *client, uint32_t count)
+static void answered(struct run *run, struct client *client, uint32_t count)
 {
     (void)count; /* only one is in flight */
     client_close(run, client);
@@ -16,14 +16,15 @@ static void echoed(struct run *run, struct client *client, uint32_t count)
 
 static void finished(struct run *run, struct client *client)
 {
-    run->active--;
     if (run->phase != DRAINING)
         client_dial(run, client);
 }
 
 static const struct mode CHURN = {.name = "churn",
+                                  .asks = "echo",
                                   .opened = opened,
-                                  .echoed = echoed,
+                                  .arrived = round_trip,
+                                  .answered = answered,
                                   .finished = finished,
                                   .tick = window_tick};
 

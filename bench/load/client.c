@@ -1,5 +1,8 @@
 #include "client.h"
 
+#include "pattern.h"
+#include "random.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,9 +11,9 @@
 #include <unistd.h>
 
 enum {
-    PATTERN_TURNS = 4096, /* a payload starts at one of so many places in the pattern */
     OUT_ROOM = 64 * 1024, /* what goes into one send, if a frame is not larger */
     DIALLING = 128,       /* connections that open at a time: fewer than any backlog */
+    APART = 977,          /* messages between the first of two neighbouring connections */
     NORMAL_CLOSURE = 1000,
 };
 
@@ -21,19 +24,15 @@ static uint32_t number(const struct run *run, const struct client *client)
     return (uint32_t)(client - run->clients);
 }
 
-/* xorshift64* */
-static uint32_t next_random(struct run *run)
+static uint32_t first_message(const struct run *run, const struct client *client)
 {
-    run->random ^= run->random >> 12;
-    run->random ^= run->random << 25;
-    run->random ^= run->random >> 27;
-    return (uint32_t)(run->random * 0x2545f4914f6cdd1du >> 32);
+    return number(run, client) * APART % PATTERN_TURNS;
 }
 
 /* Neighbours in a connection, and on other connections, differ: a mixed-up echo is noticed. */
 static const uint8_t *payload(const struct run *run, const struct client *client, uint64_t message)
 {
-    return run->pattern + (message * 61 + number(run, client) * 977u) % PATTERN_TURNS;
+    return pattern_at(run->pattern, first_message(run, client) + message);
 }
 
 /* What comes after the window is checked, but not counted. */
@@ -41,6 +40,11 @@ static void record(const struct run *run, struct histogram *histogram, uint64_t 
 {
     if (run->phase != DRAINING)
         histogram_add(histogram, run->now - since);
+}
+
+void round_trip(struct run *run, uint64_t asked_at)
+{
+    record(run, &run->round_trips, asked_at);
 }
 
 /* Opening */
@@ -73,29 +77,34 @@ static void client_flush(struct run *run, struct client *client)
         watch(run->epoll, WATCH_CHANGED, client->fd, EPOLLIN, client);
 }
 
-static void client_request(struct run *run, struct client *client)
+static void check_connected(struct run *run, struct client *client)
 {
     int error = 0;
     socklen_t size = sizeof error;
     getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0)
         die("connection %u: connecting: %s", number(run, client), strerror(error));
+}
 
+/* The target tells the backend what to do, and from where in the pattern to send what size. */
+static void client_request(struct run *run, struct client *client)
+{
     uint32_t nonce[4];
     for (int i = 0; i < 4; i++)
-        nonce[i] = next_random(run);
+        nonce[i] = random_next(&run->random);
     char key[KEY_SIZE];
     handshake_key((uint8_t *)nonce, key);
     handshake_accept(key, client->accept);
 
     char request[256];
     int length = snprintf(request, sizeof request,
-                          "GET / HTTP/1.1\r\n"
+                          "GET /%s/%u/%u HTTP/1.1\r\n"
                           "Host: 127.0.0.1:%u\r\n"
                           "Upgrade: websocket\r\n"
                           "Connection: Upgrade\r\n"
                           "Sec-WebSocket-Key: %.*s\r\n"
                           "Sec-WebSocket-Version: 13\r\n\r\n",
+                          run->mode->asks, run->options->size, first_message(run, client),
                           run->options->port, KEY_SIZE, key);
     watch(run->epoll, WATCH_CHANGED, client->fd, EPOLLIN, client);
     client_write(run, client, (uint8_t *)request, (size_t)length);
@@ -117,13 +126,22 @@ static size_t write_frame(struct run *run, uint8_t *to, enum opcode opcode, cons
                           size_t size)
 {
     struct frame frame = {
-        .first = FIN | (uint8_t)opcode, .masked = true, .key = next_random(run), .length = size};
+        .first = FIN | (uint8_t)opcode, .masked = true, .key = random_next(&run->random), .length = size};
     size_t header = frame_encode(to, &frame);
     mask_copy(to + header, data, size, frame.key);
     return header + size;
 }
 
-void client_send(struct run *run, struct client *client, uint32_t count)
+void client_expect(struct run *run, struct client *client, uint64_t asked_at)
+{
+    if (client->due - client->got == run->options->in_flight)
+        die("connection %u: %u messages are in flight, and there is no room for more",
+            number(run, client), run->options->in_flight);
+    client->asked_at[client->due++ % run->options->in_flight] = asked_at;
+    run->active++;
+}
+
+void client_write_messages(struct run *run, struct client *client, uint32_t count)
 {
     size_t frame_room = MAX_HEADER + run->options->size, filled = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -133,9 +151,16 @@ void client_send(struct run *run, struct client *client, uint32_t count)
         }
         filled += write_frame(run, run->out + filled, BINARY, payload(run, client, client->sent),
                               run->options->size);
-        client->sent_at[client->sent++ % run->options->in_flight] = run->now;
+        client->sent++;
     }
     client_write(run, client, run->out, filled);
+}
+
+void client_send(struct run *run, struct client *client, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        client_expect(run, client, run->now);
+    client_write_messages(run, client, count);
 }
 
 void client_close(struct run *run, struct client *client)
@@ -144,9 +169,15 @@ void client_close(struct run *run, struct client *client)
     uint8_t frame[MAX_HEADER + sizeof code];
     client_write(run, client, frame, write_frame(run, frame, CLOSE, code, sizeof code));
     client->stage = CLOSING;
+    run->active++;
 }
 
 /* Receiving */
+
+static bool message_is_due(const struct run *run, const struct client *client)
+{
+    return run->mode->unasked || client->got < client->due;
+}
 
 static void begin_frame(struct run *run, struct client *client)
 {
@@ -167,22 +198,24 @@ static void take_payload(struct run *run, struct client *client, const uint8_t *
         memcpy(client->control + client->frame.length - client->left, data, size);
         return;
     }
-    if (client->echoed == client->sent || client->matched + size > run->options->size)
+    if (!message_is_due(run, client) || client->matched + size > run->options->size)
         die("connection %u: more came back than was sent", number(run, client));
-    if (memcmp(payload(run, client, client->echoed) + client->matched, data, size) != 0)
+    if (memcmp(payload(run, client, client->got) + client->matched, data, size) != 0)
         die("connection %u: message %lu came back different", number(run, client),
-            (unsigned long)client->echoed);
+            (unsigned long)client->got);
     client->matched += size;
 }
 
 static void end_message(struct run *run, struct client *client)
 {
-    if (client->echoed == client->sent || client->matched != run->options->size)
+    if (!message_is_due(run, client) || client->matched != run->options->size)
         die("connection %u: message %lu came back cut short", number(run, client),
-            (unsigned long)client->echoed);
-    uint64_t sent_at = client->sent_at[client->echoed++ % run->options->in_flight];
+            (unsigned long)client->got);
+    uint64_t asked_at = client->asked_at[client->got++ % run->options->in_flight];
     client->matched = 0;
-    record(run, &run->round_trips, sent_at);
+    if (!run->mode->unasked)
+        run->active--;
+    run->mode->arrived(run, asked_at);
 }
 
 static void end_close(struct run *run, struct client *client)
@@ -201,7 +234,7 @@ static void send_pong(struct run *run, struct client *client)
     client_write(run, client, frame, size);
 }
 
-/* Whether the frame completed an echo. */
+/* Whether the frame completed a message. */
 static bool end_frame(struct run *run, struct client *client)
 {
     switch (frame_opcode(&client->frame)) {
@@ -224,7 +257,7 @@ static bool end_frame(struct run *run, struct client *client)
 
 static void take_frames(struct run *run, struct client *client, const uint8_t *data, size_t size)
 {
-    uint32_t echoes = 0;
+    uint32_t messages = 0;
     while (size > 0) {
         if (client->left == 0) {
             size_t header = frame_decode(data, size, &client->frame);
@@ -243,10 +276,10 @@ static void take_frames(struct run *run, struct client *client, const uint8_t *d
         size -= part;
         client->left -= part;
         if (client->left == 0)
-            echoes += end_frame(run, client);
+            messages += end_frame(run, client);
     }
-    if (echoes > 0)
-        run->mode->echoed(run, client, echoes);
+    if (messages > 0)
+        run->mode->answered(run, client, messages);
 }
 
 static void read_head(struct run *run, struct client *client)
@@ -269,6 +302,7 @@ static void read_head(struct run *run, struct client *client)
     record(run, &run->handshakes, client->dialled_at);
     client->stage = OPEN;
     run->opened++;
+    run->active--;
     run->mode->opened(run, client);
     size_t head = (size_t)(end - client->head) + 4;
     take_frames(run, client, (uint8_t *)client->head + head, client->head_size - head);
@@ -281,6 +315,7 @@ static void end_connection(struct run *run, struct client *client)
     run->now = now_ns();
     record(run, &run->cycles, client->dialled_at);
     close(client->fd);
+    run->active--;
     run->mode->finished(run, client);
 }
 
@@ -306,6 +341,7 @@ static void read_frames(struct run *run, struct client *client)
 static void client_ready(struct run *run, struct client *client, uint32_t events)
 {
     if (client->stage == CONNECTING) {
+        check_connected(run, client);
         client_request(run, client);
         return;
     }
@@ -321,14 +357,6 @@ static void client_ready(struct run *run, struct client *client, uint32_t events
 
 /* All connections together */
 
-static void *allocate(size_t count, size_t size)
-{
-    void *memory = calloc(count, size);
-    if (memory == NULL)
-        die("out of memory");
-    return memory;
-}
-
 void run_start(struct run *run, const struct options *options, const struct mode *mode)
 {
     size_t frame_room = MAX_HEADER + options->size;
@@ -336,30 +364,36 @@ void run_start(struct run *run, const struct options *options, const struct mode
         .options = options,
         .mode = mode,
         .epoll = epoll_create1(EPOLL_CLOEXEC),
-        .random = 0x9e3779b97f4a7c15u,
+        .random = RANDOM_SEED,
         .clients = allocate(options->connections, sizeof(struct client)),
-        .pattern = allocate(options->size + PATTERN_TURNS, 1),
+        .pattern = pattern_new(options->size),
         .in = allocate(MAX_HEADER + READ_SIZE, 1),
         .out_room = frame_room > OUT_ROOM ? frame_room : OUT_ROOM,
     };
     run->out = allocate(run->out_room, 1);
-    for (size_t i = 0; i < options->size + PATTERN_TURNS; i++)
-        run->pattern[i] = (uint8_t)next_random(run);
     for (uint32_t i = 0; i < options->connections; i++)
-        run->clients[i].sent_at = allocate(options->in_flight, sizeof(uint64_t));
+        run->clients[i].asked_at = allocate(options->in_flight, sizeof(uint64_t));
 }
 
 void run_free(struct run *run)
 {
     for (uint32_t i = 0; i < run->options->connections; i++) {
         sink_free(&run->clients[i].out);
-        free(run->clients[i].sent_at);
+        free(run->clients[i].asked_at);
     }
     free(run->clients);
     free(run->pattern);
     free(run->in);
     free(run->out);
     close(run->epoll);
+}
+
+static void ready(struct run *run, const struct epoll_event *event)
+{
+    if (event->data.ptr == NULL)
+        run->mode->alarm(run);
+    else
+        client_ready(run, event->data.ptr, event->events);
 }
 
 static void dial_more(struct run *run)
@@ -376,12 +410,12 @@ void run_events(struct run *run)
         dial_more(run);
         int count = epoll_wait(run->epoll, events, 256, 20);
         for (int i = 0; i < count; i++)
-            client_ready(run, events[i].data.ptr, events[i].events);
+            ready(run, &events[i]);
         uint64_t now = now_ns();
         if (count > 0)
             last = now;
         if (run->active > 0 && now - last > STALL_NS)
-            die("nothing came for 10 s; %u connections wait", run->active);
+            die("nothing came for 10 s, and %u answers are due", run->active);
         run->mode->tick(run);
     }
 }
@@ -396,6 +430,7 @@ static uint64_t nanoseconds(double seconds)
 void window_open(struct run *run)
 {
     run->phase = MEASURING;
+    run->pushed = 0;
     memset(&run->round_trips, 0, sizeof run->round_trips);
     memset(&run->handshakes, 0, sizeof run->handshakes);
     memset(&run->cycles, 0, sizeof run->cycles);
@@ -438,4 +473,17 @@ void window_print(const struct run *run, uint64_t messages)
     printf("\"mode\": \"%s\", \"messages\": %lu, \"seconds\": %.6f, \"rate\": %.1f, ",
            run->mode->name, (unsigned long)messages, seconds, (double)messages / seconds);
     usage_print(&run->options->watched, &run->before, &run->after);
+}
+
+int run_round_trips(const struct options *options, const struct mode *mode)
+{
+    struct run run;
+    run_start(&run, options, mode);
+    run_events(&run);
+    printf("{");
+    latency_print("latency_us", &run.round_trips);
+    window_print(&run, run.round_trips.total);
+    printf("}\n");
+    run_free(&run);
+    return 0;
 }

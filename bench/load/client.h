@@ -22,9 +22,9 @@ struct client {
     uint8_t carry[MAX_HEADER]; /* the beginning of a header whose rest is to come */
     uint8_t control[MAX_CONTROL];
 
-    uint64_t sent, echoed; /* messages */
-    uint64_t matched;      /* bytes of the echo that is coming in */
-    uint64_t *sent_at;     /* a ring of in_flight times */
+    uint64_t sent, due, got; /* messages */
+    uint64_t matched;        /* bytes of the message that is coming in */
+    uint64_t *asked_at;      /* a ring of in_flight times, for messages that are due */
     uint64_t dialled_at;
 
     size_t head_size;
@@ -42,7 +42,7 @@ struct run {
     bool done;
     struct client *clients;
     uint32_t dialled, opened; /* of the first connections */
-    uint32_t active;          /* clients that wait for something */
+    uint32_t active;          /* answers that are due: to handshakes, messages and closes */
     uint64_t random;
     uint64_t now; /* when the bytes at hand were read */
     uint64_t until;
@@ -51,6 +51,11 @@ struct run {
     uint8_t *out;
     size_t out_room;
 
+    uint64_t pushed; /* messages that came unasked */
+
+    int alarm; /* the open loop's timer */
+    uint64_t scheduled, next_at;
+
     struct histogram round_trips, handshakes, cycles;
     uint64_t began, ended;
     struct usage before, after;
@@ -58,19 +63,37 @@ struct run {
 
 struct mode {
     const char *name;
+    const char *asks; /* the backend to do this */
+    bool unasked;     /* the backend sends as it likes */
     void (*opened)(struct run *, struct client *);
-    void (*echoed)(struct run *, struct client *, uint32_t count);
+    void (*arrived)(struct run *, uint64_t asked_at);                /* each message */
+    void (*answered)(struct run *, struct client *, uint32_t count); /* messages of one read */
     void (*finished)(struct run *, struct client *);
-    void (*tick)(struct run *);
+    void (*alarm)(struct run *); /* what is watched for no client is ready */
+    void (*tick)(struct run *);  /* after each turn of the loop */
 };
 
+static inline bool all_are_open(const struct run *run)
+{
+    return run->opened == run->options->connections;
+}
+
 void client_dial(struct run *run, struct client *client);
+/* Sends messages of which each is answered by one. */
 void client_send(struct run *run, struct client *client, uint32_t count);
+/* The two halves of that. */
+void client_expect(struct run *run, struct client *client, uint64_t asked_at);
+void client_write_messages(struct run *run, struct client *client, uint32_t count);
 void client_close(struct run *run, struct client *client);
+
+/* Counts a message with its latency, if it arrived before the window closed. */
+void round_trip(struct run *run, uint64_t asked_at);
 
 void run_start(struct run *run, const struct options *options, const struct mode *mode);
 void run_events(struct run *run);
 void run_free(struct run *run);
+/* All of it, for a mode that times round trips: runs, reports, and gives the exit status. */
+int run_round_trips(const struct options *options, const struct mode *mode);
 
 /* The measuring window: after the warm-up, which starts when all connections are open. */
 void window_tick(struct run *run);

@@ -8,15 +8,24 @@
 
 static const char USAGE[] =
     "usage: wsload backend --port PORT\n"
-    "       wsload load|churn|idle --port PORT [--connections N] [--size BYTES]\n"
-    "              [--in-flight N] [--seconds S] [--warmup S] [--watch PID,...] [--cores N,...]\n";
+    "       wsload load|open|push|fanout|churn|idle --port PORT [--connections N] [--size BYTES]\n"
+    "              [--in-flight N] [--rate N] [--seconds S] [--warmup S]\n"
+    "              [--watch PID,...] [--cores N,...]\n";
+
+static const struct {
+    const char *name;
+    int (*run)(const struct options *);
+} MODES[] = {
+    {"load", run_echo},     {"open", run_open},   {"push", run_push},
+    {"fanout", run_fanout}, {"churn", run_churn}, {"idle", run_idle},
+};
 
 static const struct option OPTIONS[] = {
     {"port", required_argument, NULL, 'p'},      {"connections", required_argument, NULL, 'c'},
     {"size", required_argument, NULL, 's'},      {"in-flight", required_argument, NULL, 'f'},
     {"seconds", required_argument, NULL, 't'},   {"warmup", required_argument, NULL, 'w'},
     {"watch", required_argument, NULL, 'P'},     {"cores", required_argument, NULL, 'C'},
-    {NULL, 0, NULL, 0},
+    {"rate", required_argument, NULL, 'r'},      {NULL, 0, NULL, 0},
 };
 
 static _Noreturn void usage(void)
@@ -52,6 +61,7 @@ static void parse(int argc, char **argv, struct options *options)
         case 'c': options->connections = count(optarg, 1); break;
         case 's': options->size = count(optarg, 0); break;
         case 'f': options->in_flight = count(optarg, 1); break;
+        case 'r': options->rate = count(optarg, 1); break;
         case 't': options->seconds = seconds(optarg); break;
         case 'w': options->warmup = seconds(optarg); break;
         case 'P': watch_pids(&options->watched, optarg); break;
@@ -64,7 +74,7 @@ static void parse(int argc, char **argv, struct options *options)
 int main(int argc, char **argv)
 {
     struct options options = {
-        .connections = 1, .in_flight = 1, .size = 64, .seconds = 1, .warmup = 0.2};
+        .connections = 1, .in_flight = 1, .size = 64, .rate = 1000, .seconds = 1, .warmup = 0.2};
     if (argc < 2)
         usage();
     const char *mode = argv[1];
@@ -72,11 +82,8 @@ int main(int argc, char **argv)
     raise_descriptor_limit();
     if (strcmp(mode, "backend") == 0)
         return run_backend(options.port);
-    if (strcmp(mode, "load") == 0)
-        return run_echo(&options);
-    if (strcmp(mode, "churn") == 0)
-        return run_churn(&options);
-    if (strcmp(mode, "idle") == 0)
-        return run_idle(&options);
+    for (size_t i = 0; i < sizeof MODES / sizeof *MODES; i++)
+        if (strcmp(mode, MODES[i].name) == 0)
+            return MODES[i].run(&options);
     usage();
 }

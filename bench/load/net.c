@@ -24,6 +24,14 @@ _Noreturn void die(const char *format, ...)
     exit(1);
 }
 
+void *allocate(size_t count, size_t size)
+{
+    void *memory = calloc(count, size);
+    if (memory == NULL)
+        die("out of memory");
+    return memory;
+}
+
 uint64_t now_ns(void)
 {
     struct timespec time;
@@ -117,8 +125,7 @@ void watch(int epoll, enum watching how, int fd, uint32_t events, void *owner)
         die("epoll_ctl: %s", strerror(errno));
 }
 
-/* How many bytes the socket took, or -1 when it is broken. */
-static ssize_t send_some(int fd, const uint8_t *data, size_t size)
+ssize_t send_some(int fd, const uint8_t *data, size_t size)
 {
     ssize_t sent = send(fd, data, size, MSG_NOSIGNAL);
     return sent < 0 && errno == EAGAIN ? 0 : sent;

@@ -4,10 +4,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { MAX_HEAD = 4096, READ_SIZE = 256 * 1024 };
 
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void *allocate(size_t count, size_t size); /* zeroed */
 
 uint64_t now_ns(void);
 uint16_t port_number(const char *text);
@@ -19,6 +21,8 @@ int listen_on(uint16_t port);
 uint16_t local_port(int fd);
 int accept_next(int listener); /* -1 when there is none */
 int dial(uint16_t port);
+
+ssize_t send_some(int fd, const uint8_t *data, size_t size); /* -1 when the socket is broken */
 
 enum watching { WATCH_NEW, WATCH_CHANGED };
 void watch(int epoll, enum watching how, int fd, uint32_t events, void *owner);
