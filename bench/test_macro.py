@@ -6,10 +6,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from .macro.contenders import OURS, RIVAL, Contender, named
-from .macro.errors import BenchError
+from .macro.errors import NotInstalledError
+from .macro.figures import ratios
 from .macro.lab import Lab
 from .macro.measure import Window, measure_once
-from .macro.report import ratios
 from .macro.scenarios import SCENARIOS, Scenario
 
 WINDOW = Window(seconds=1.0, warmup=0.3)
@@ -35,7 +35,7 @@ def skip_unless_installed(contender: Contender) -> None:
     """Leave out a proxy that is not there."""
     try:
         contender.version()
-    except BenchError as error:
+    except NotInstalledError as error:
         pytest.skip(str(error))
 
 
@@ -67,5 +67,6 @@ def test_macro(
     figures = benchmark.pedantic(on_the_clock(lab, contender, scenario))
     measured[scenario.name][contender.name] = figures
     benchmark.extra_info.update(figures)
-    if contender.name == OURS:
-        benchmark.extra_info["ratios"] = ratios(scenario.name, measured[scenario.name])
+    rival = measured[scenario.name].get(RIVAL)
+    if contender.name == OURS and rival:
+        benchmark.extra_info["ratios"] = ratios(scenario.name, rival, figures)

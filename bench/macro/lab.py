@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .contenders import Contender, fill
+from .contenders import Contender, addresses, fill
 from .errors import BenchError
-from .machine import Cores, choose_cores, family, pinned
+from .machine import Cores, choose_cores, family, pinned, raise_descriptor_limit
 
 SOURCES = Path(__file__).parents[1] / "load"
 CFLAGS = ("-O2", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror")
@@ -49,6 +49,7 @@ class Target:
 def open_lab() -> Iterator[Lab]:
     """Compile wsload and run its backend for as long as the block lasts."""
     cores = choose_cores()
+    raise_descriptor_limit()
     with tempfile.TemporaryDirectory(prefix="fastws-bench-") as name:
         directory = Path(name)
         wsload = compile_wsload(directory)
@@ -90,7 +91,13 @@ def run_contender(lab: Lab, contender: Contender) -> Iterator[Target]:
     port = free_port()
     command = prepare(lab, contender, port)
     with log.open("wb") as output, pinned(lab.cores.proxy):
-        process = subprocess.Popen(command, cwd=lab.directory, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            command,
+            cwd=lab.directory,
+            env=os.environ | contender.environment,
+            stdout=output,
+            stderr=output,
+        )
     with process:
         try:
             wait_until_ready(lab, Target(port, log), process)
@@ -103,14 +110,13 @@ def prepare(lab: Lab, contender: Contender, port: int) -> list[str]:
     """Write a contender's config and give its command line."""
     directory = lab.directory / contender.name
     directory.mkdir(exist_ok=True)
-    places = {
-        "listen": f"127.0.0.1:{port}",
-        "upstream": f"127.0.0.1:{lab.backend_port}",
+    config = directory / contender.config_name
+    places = addresses(port, lab.backend_port) | {
         "directory": str(directory),
-        "config": str(directory / "config"),
+        "config": str(config),
     }
-    (directory / "config").write_text(fill(contender.config, places))
-    return contender.command(places)
+    config.write_text(fill(contender.config, places))
+    return [str(contender.program()), *(fill(one, places) for one in contender.arguments)]
 
 
 def free_port() -> int:
@@ -121,24 +127,17 @@ def free_port() -> int:
 
 
 def wait_until_ready(lab: Lab, target: Target, process: subprocess.Popen[bytes]) -> None:
-    """Wait until the proxy listens, then pass one echo through it."""
+    """Wait until an echo passes the proxy: one may listen before it knows its routes."""
     deadline = time.monotonic() + START_SECONDS
-    while not accepts_connections(target.port):
-        if process.poll() is not None:
-            raise BenchError(f"the proxy ended at once:\n{target.log.read_text()}")
-        if time.monotonic() > deadline:
-            raise BenchError(f"the proxy does not listen:\n{target.log.read_text()}")
-        time.sleep(0.02)
-    run_load(lab, target, ["load", "--seconds", "0", "--warmup", "0"], watch=[])
-
-
-def accepts_connections(port: int) -> bool:
-    """Try to connect."""
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+    while True:
+        try:
+            run_load(lab, target, ["load", "--seconds", "0", "--warmup", "0"], watch=[])
+        except BenchError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def stop(process: subprocess.Popen[bytes], name: str) -> None:
