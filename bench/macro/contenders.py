@@ -23,7 +23,7 @@ def command(name: str, package: str) -> Find:
         beside = Path(sys.executable).parent
         found = shutil.which(name, path=f"{beside}:{os.environ['PATH']}:/usr/sbin")
         if found is None:
-            raise NotInstalledError(f"{name} is not installed: {package} has it")
+            raise NotInstalledError(f"not installed: {package} has it")
         return Path(found)
 
     return find
@@ -38,7 +38,7 @@ def inside(module: str, *path: str, package: str) -> Find:
             program = Path(folder, *path)
             if program.exists():
                 return program
-        raise NotInstalledError(f"{path[-1]} is not installed: {package} has it")
+        raise NotInstalledError(f"not installed: {package} has it")
 
     return find
 
@@ -112,8 +112,7 @@ NGINX_64K_CONFIG = NGINX_CONFIG.replace(
 """,
 )
 
-# As many connections as the hard limit of descriptors usually allows, and more than any scenario
-# opens.
+# With a larger maxconn it wants more descriptors than some hard limits allow.
 HAPROXY_CONFIG = """\
 global
     nbthread 1
@@ -281,7 +280,7 @@ NGINX = Contender(
 
 FASTWS = Contender(
     name=OURS,
-    find=command("fastws", "fastws-proxy"),
+    find=command("fastws", "the Python package fastws-proxy"),
     arguments=(
         *("serve", "--listen", "@listen@", "--upstream", "@upstream@"),
         *("--workers", "1", "--log-level", "warning"),

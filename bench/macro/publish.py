@@ -18,7 +18,7 @@ def publish(directory: Path, data: Results) -> None:
     (directory / "latest.json").write_text(json.dumps(data, indent=1) + "\n")
     (directory / "latest.md").write_text(page(data))
     draw(data, directory)
-    if directory == RESULTS:
+    if directory.resolve() == RESULTS.resolve():
         README.write_text(filled(README.read_text(), section(data)))
 
 
