@@ -10,7 +10,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # What an installation is made of, folders included, so that a file that is gone counts too.
 SOURCES := $(shell find fastws -name __pycache__ -prune -o -print) setup.py pyproject.toml README.md
-EXTENSIONS := fastws._relay fastws._transport fastws._memory
+EXTENSIONS := fastws._relay fastws._transport fastws._memory \
+	$(addprefix fastws.protocol.,extensions handshake head headers target)
 
 # One marker for each way to install the tree in a venv: install only when it has changed since.
 PLAIN := $(VENV)/.installed
@@ -21,7 +22,7 @@ BENCH := $(VENV)/.installed-bench
 SANITIZED := .venv-sanitize
 # Python itself is not instrumented, so the runtimes have to be loaded before it.
 RUNTIMES = $(shell gcc -print-file-name=libasan.so) $(shell gcc -print-file-name=libubsan.so)
-SANITIZER_TESTS := tests/unit/test_relay.py tests/properties
+SANITIZER_TESTS := tests/unit/test_relay.py tests/unit/test_sha1.py tests/unit/protocol tests/properties
 
 .PHONY: demo test lint bench sanitize clean
 
@@ -36,7 +37,7 @@ lint: export PATH := $(abspath $(BIN)):$(PATH)
 lint: $(LINT)
 	ruff check .
 	ruff format --check .
-	cython-lint fastws/*.pyx fastws/*.pxd
+	cython-lint fastws/*.pyx fastws/*.pxd fastws/protocol/*.pyx fastws/protocol/*.pxd
 	mypy
 	lint-imports --no-logo
 	python -P -m mypy.stubtest --allowlist .ci/stubtest.allow $(EXTENSIONS)

@@ -13,7 +13,16 @@ from Cython.Build import cythonize
 from Cython.Compiler import Options
 from setuptools import Extension, setup
 
-MODULES = ["_relay", "_transport", "_memory"]
+MODULES = [
+    "_relay",
+    "_transport",
+    "_memory",
+    "protocol.extensions",
+    "protocol.head",
+    "protocol.headers",
+    "protocol.handshake",
+    "protocol.target",
+]
 
 
 def switch(name: str) -> bool:
@@ -55,7 +64,7 @@ setup(
         [
             Extension(
                 f"fastws.{name}",
-                [f"fastws/{name}.pyx"],
+                [f"fastws/{name.replace('.', '/')}.pyx"],
                 extra_compile_args=compile_args,
                 extra_link_args=link_args,
                 define_macros=macros,

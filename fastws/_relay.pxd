@@ -13,6 +13,15 @@ from libc.stdint cimport uint8_t, uint16_t, uint64_t
 from fastws._frame cimport FrameHeader, Utf8
 
 
+cdef enum:
+    # The base64 of 16 bytes, and that of 20.
+    KEY_SIZE = 24
+    ACCEPT_SIZE = 28
+
+
+cdef void write_accept(const uint8_t* key, uint8_t* accept) noexcept nogil
+
+
 ctypedef int Side
 
 cdef enum:

@@ -6,7 +6,10 @@ from typing import final
 from typing_extensions import Buffer, disjoint_base
 
 def accept_key(key: bytes) -> bytes:
-    """The Sec-WebSocket-Accept that answers `key` (RFC 6455 section 4.2.2, 5.4)."""
+    """The Sec-WebSocket-Accept that answers `key` (RFC 6455 section 4.2.2, 5.4).
+
+    Raises ValueError for a key that is not of 24 bytes.
+    """
 
 class Ending(IntFlag):
     OPEN = 0

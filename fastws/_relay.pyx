@@ -1,12 +1,10 @@
 """See _relay.pxd, the table of contents."""
 
-from binascii import b2a_base64
-from hashlib import sha1
 from os import urandom
 
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport uint8_t, uint16_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fastws._frame cimport (
@@ -34,16 +32,39 @@ from fastws._frame cimport (
     utf8_feed,
 )
 from fastws._mask cimport xor_mask
+from fastws._sha1 cimport sha1_60
 
 # How long a client that broke a rule may wait for answers to what it sent before, in seconds.
 cdef double ANSWERS = 0.2
 
-cdef bytes GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+cdef const char* GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+cdef const char* BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+
+cdef void write_accept(const uint8_t* key, uint8_t* accept) noexcept nogil:
+    """Write the Sec-WebSocket-Accept that answers `key` (RFC 6455 section 4.2.2, 5.4)."""
+    cdef uint8_t text[KEY_SIZE + 36]
+    cdef uint8_t digest[21]
+    cdef uint32_t bits
+    cdef int i
+    memcpy(text, key, KEY_SIZE)
+    memcpy(text + KEY_SIZE, GUID, 36)
+    sha1_60(text, digest)
+    digest[20] = 0
+    for i in range(ACCEPT_SIZE - 1):
+        # the 6 bits from bit 6i on, which lie in two bytes at most
+        bits = digest[i * 6 >> 3] << 8 | digest[(i * 6 >> 3) + 1]
+        accept[i] = BASE64[bits >> (10 - (i * 6 & 7)) & 63]
+    accept[ACCEPT_SIZE - 1] = c"="
 
 
 def accept_key(bytes key not None):
     """The Sec-WebSocket-Accept that answers `key` (RFC 6455 section 4.2.2, 5.4)."""
-    return b2a_base64(sha1(key + GUID, usedforsecurity=False).digest(), newline=False)
+    cdef uint8_t accept[ACCEPT_SIZE]
+    if len(key) != KEY_SIZE:
+        raise ValueError("a Sec-WebSocket-Key is the base64 of 16 bytes")
+    write_accept(key, accept)
+    return accept[:ACCEPT_SIZE]
 
 
 cdef bytes close_frame(uint16_t code, bytes reason, bint masked):

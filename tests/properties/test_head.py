@@ -1,20 +1,26 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from httptools import HttpParserUpgrade, HttpRequestParser
 from hypothesis import given
 from hypothesis import strategies as st
+from support import reference_head as reference
 from support.heads import KEY, SWITCHING, UPGRADE, Limits, head, request
 
 from fastws.errors import Reject, UpstreamReject
+from fastws.protocol import extensions, handshake
+from fastws.protocol import head as compiled
 from fastws.protocol.handshake import check_answer, judge, relayed_response, upgrade_request
 from fastws.protocol.head import RequestHead, ResponseHead
 from fastws.protocol.headers import Forwarded
+from fastws.protocol.target import normal_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from types import ModuleType
 
 SMALL = Limits(head_bytes=300, headers=8, target_bytes=60)
 ROOMY = Limits(head_bytes=2000, headers=40)
@@ -204,3 +210,207 @@ def test_random_bytes_raise_nothing_else(first: bytes, second: bytes) -> None:
     for start in (b"", b"HTTP/1.1 ", b"HTTP/1.1 200 OK\r\n"):
         made = outcome(ResponseHead(SMALL), [start + first, second + b"\r\n\r\n"])
         assert made is None or made[0] is not Reject
+
+
+# -- the same as the plain Python reference -------------------------------------------------------
+
+# Further pieces: near misses of the names that mean something, long lists, odd blanks.
+spelt = st.sampled_from(
+    (
+        *(
+            b"Sec-WebSocket-Version",
+            b"Sec-WebSocket-Accept",
+            b"TE",
+            b"Trailer",
+            b"Proxy-Connection",
+        ),
+        *(b"X-Forwarded-Host", b"X-Forwarded-Port", b"Forwardedly", b"X-Real-IPs", b"Close"),
+    )
+)
+names_in_any_case = st.builds(
+    lambda name, case: case(name),
+    names | spelt,
+    st.sampled_from([bytes.lower, bytes.upper, bytes.title, bytes.swapcase]),
+)
+blanks = st.text(" \t", max_size=2).map(str.encode)
+elements = st.sampled_from(
+    (
+        *(b"upgrade", b"websocket", b"keep-alive", b"close", b"X-A", b"x_b", b"origin", b"chat"),
+        *(b"chunked", b"permessage-deflate", b'p; q="a,\\"b"', b"p;q= r;s", b";", b'"', b"a=b"),
+        *(b"b", b""),
+    )
+)
+listed = st.lists(
+    st.builds(b"%b%b%b".__mod__, st.tuples(blanks, elements, blanks)), max_size=4
+).map(b",".join)
+hosts = st.sampled_from(
+    (
+        *(b"a", b"a:80", b"a:", b":80", b"a:123456", b"a:80:80", b"a:8x", b"a%2", b"a%20b", b"a b"),
+        *(b"[::1]", b"[::1]:8", b"[:::]", b"[1.2.3.4]", b"[::1]x", b"[]", b"a@b", b"", b"\xe4"),
+        b"A.b-c_~!$&'()*+,;=",
+    )
+)
+odd_lines = st.one_of(
+    st.builds(b"%b:%b%b%b".__mod__, st.tuples(names_in_any_case, blanks, values | listed, blanks)),
+    st.builds(b"Connection: %b".__mod__, listed),
+    st.builds(b"Sec-WebSocket-Extensions: %b".__mod__, listed),
+    st.builds(b"Sec-WebSocket-Protocol: %b".__mod__, listed),
+    st.builds(b"Transfer-Encoding: %b".__mod__, listed),
+    st.builds(b"Host: %b".__mod__, hosts),
+    st.sampled_from(UPGRADE + SWITCHING),
+)
+first_lines = st.one_of(
+    st.builds(
+        b"%b%b%b%bHTTP/1.%b".__mod__,
+        st.tuples(
+            st.sampled_from([b"GET", b"GET", b"PUT", b"CONNECT", b"M-SEARCH", b"get", b"XYZ", b""]),
+            st.sampled_from([b" ", b" ", b" ", b"  ", b"", b"\t"]),
+            targets | st.sampled_from([b"/#", b"/\x7f", b"/\xe4", b'/!~"', b""]),
+            st.sampled_from([b" ", b" ", b" ", b"  ", b"", b"\r"]),
+            st.sampled_from([b"1", b"1", b"1", b"0", b"2", b"11", b""]),
+        ),
+    ),
+    st.sampled_from([b"PRI * HTTP/2.0", b"\x16\x03\x01", b"GET / HTTP/1.1\r"]),
+)
+status_lines = st.builds(
+    b"HTTP/1.%b%b%b%b".__mod__,
+    st.tuples(
+        st.sampled_from([b"1", b"1", b"1", b"0", b"2"]),
+        st.sampled_from([b" ", b" ", b" ", b"  ", b""]),
+        st.sampled_from([b"101", b"101", b"200", b"204", b"304", b"426", b"100", b"103", b"099"]),
+        st.sampled_from([b"", b" ", b" OK", b"OK", b" \xe4\t ok ", b" \0", b" \x7f"]),
+    ),
+)
+
+
+def hostile(first: st.SearchStrategy[bytes], base: tuple[bytes, ...]) -> st.SearchStrategy[bytes]:
+    """Heads with most faults at any place; half of them begin as a good one does."""
+    good = st.lists(odd_lines, max_size=4).flatmap(lambda more: st.permutations([*base, *more]))
+    built = st.builds(head, first, good | st.lists(odd_lines, max_size=6))
+    return built | st.builds(mangled, built, st.integers(0, 600), odd)
+
+
+limits = st.sampled_from([SMALL, ROOMY, Limits()])
+cuts = st.lists(st.integers(0, 700), max_size=4)
+forwards = st.builds(
+    Forwarded, st.sampled_from([b"::1", b"192.0.2.1", b"unknown"]), st.booleans(), st.booleans()
+)
+
+
+def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
+    places = [0, *sorted(cuts), len(data)]
+    return [data[start:end] for start, end in pairwise(places)]
+
+
+def told(make: Callable[[], object]) -> object:
+    """What a step gives, or how it refuses."""
+    try:
+        return make()
+    except Reject as reject:
+        return type(reject), str(reject), reject.status, reject.reason, reject.headers
+
+
+def read(parser: RequestHead | ResponseHead, parts: Iterable[bytes]) -> bytes | None:
+    for part in (parts := iter(parts)):
+        if (rest := parser.feed(part)) is not None:
+            return rest + b"".join(parts)
+    return None
+
+
+def shown(parsed: object, more: Iterable[str]) -> list[object]:
+    common = ("version", "headers", "names", *more)
+    looked_up = (b"host", b"connection", b"x-a", b"x_b", b"sec-websocket-key", b"upgrade", b"none")
+    return [
+        *(getattr(parsed, name) for name in common),
+        *(parsed.values(name) for name in looked_up),  # type: ignore[attr-defined]
+    ]
+
+
+def request_story(
+    heads: ModuleType, rules: ModuleType, parts: list[bytes], limits: Limits, forwarded: Forwarded
+) -> list[object]:
+    """All that is told of a request, and made of it."""
+    parsed = heads.RequestHead(limits)
+    story = [told(lambda: read(parsed, parts)), parsed.method, parsed.target]
+    if not isinstance(story[0], bytes):
+        return story
+    story += shown(parsed, ("dropped", "is_upgrade"))
+    judged = told(lambda: rules.judge(parsed))
+    if isinstance(judged, tuple):
+        return [*story, judged]
+    asked = ("target", "host", "origin", "key", "protocols", "extensions", "dropped")
+    return [
+        *story,
+        *(getattr(judged, name) for name in asked),
+        rules.upgrade_request(judged, forwarded),
+    ]
+
+
+def answer_story(
+    heads: ModuleType, rules: ModuleType, asked: bytes, parts: list[bytes], limits: Limits
+) -> list[object]:
+    """All that is told of an answer, and made of it."""
+    question = heads.RequestHead(Limits())
+    question.feed(asked)
+    parsed = heads.ResponseHead(limits)
+    story = [told(lambda: read(parsed, parts))]
+    if not isinstance(story[0], bytes):
+        return story
+    story += shown(parsed, ("status", "reason", "has_chunked_body"))
+    story += [type(parsed.body()), rules.relayed_response(parsed)]
+    agreed = told(lambda: rules.check_answer(rules.judge(question), parsed))
+    if agreed is None or isinstance(agreed, tuple):
+        return [*story, agreed]
+    return [*story, agreed.protocol, agreed.extensions, rules.switching_response(agreed)]  # type: ignore[attr-defined]
+
+
+@given(hostile(first_lines, UPGRADE) | handshakes | requests, cuts, limits, forwards)
+def test_a_request_is_what_the_reference_makes_of_it(
+    data: bytes, cuts: list[int], limits: Limits, forwarded: Forwarded
+) -> None:
+    parts = pieces(data, cuts)
+    assert request_story(compiled, handshake, parts, limits, forwarded) == request_story(
+        reference, reference, parts, limits, forwarded
+    )
+
+
+QUESTION = head(
+    b"GET / HTTP/1.1",
+    (*UPGRADE, b"Sec-WebSocket-Protocol: chat,, X-A", b"Sec-WebSocket-Extensions: p; q=r, b"),
+)
+
+
+@given(
+    st.lists(hostile(status_lines, SWITCHING) | answers, min_size=1, max_size=3).map(b"".join),
+    cuts,
+    limits,
+)
+def test_an_answer_is_what_the_reference_makes_of_it(
+    data: bytes, cuts: list[int], limits: Limits
+) -> None:
+    parts = pieces(data, cuts)
+    assert answer_story(compiled, handshake, QUESTION, parts, limits) == answer_story(
+        reference, reference, QUESTION, parts, limits
+    )
+
+
+@given(st.lists(listed | st.binary(max_size=30), max_size=3))
+def test_extensions_are_what_the_reference_makes_of_them(lines: list[bytes]) -> None:
+    def told_by(parse: Callable[[list[bytes]], tuple[bytes, ...]]) -> object:
+        try:
+            return parse(lines)
+        except ValueError as error:
+            return str(error)
+
+    assert told_by(extensions.parse) == told_by(reference.parse_extensions)
+
+
+@given(
+    st.lists(st.sampled_from([b"/", b".", b"..", b"a", b"%", b"%2e", b"%2F", b"%00", b"?"])).map(
+        b"".join
+    )
+)
+def test_a_path_is_what_the_reference_makes_of_it(path: bytes) -> None:
+    assert told(lambda: normal_path(b"/" + path)) == told(
+        lambda: reference.normal_path(b"/" + path)
+    )

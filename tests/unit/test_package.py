@@ -14,15 +14,30 @@ import fastws
 
 INSTALLED = Path(fastws.__file__).parent
 SOURCES = Path(__file__).parents[2] / "fastws"
-EXTENSIONS = ["_relay", "_transport", "_memory"]
+EXTENSIONS = [
+    "_relay",
+    "_transport",
+    "_memory",
+    "protocol.extensions",
+    "protocol.handshake",
+    "protocol.head",
+    "protocol.headers",
+    "protocol.target",
+]
 
 # import-linter does not see what is compiled. Everything a compiled module may name:
 MAY_IMPORT = {
     "_frame": set(),
     "_mask": set(),
-    "_relay": {"_frame", "_mask"},
+    "_relay": {"_frame", "_mask", "_sha1"},
+    "_sha1": set(),
     "_transport": {"_relay"},
     "_memory": {"_relay"},
+    **{
+        f"protocol.{name}": {"errors", "protocol"}
+        for name in ("extensions", "head", "headers", "target")
+    },
+    "protocol.handshake": {"_relay", "errors", "protocol"},
 }
 
 
@@ -46,7 +61,7 @@ def test_what_is_installed_is_the_tree() -> None:
 def test_extensions_are_compiled(name: str) -> None:
     module = importlib.import_module(f"fastws.{name}")
     assert module.__file__ is not None
-    assert Path(module.__file__).parent == INSTALLED
+    assert INSTALLED in Path(module.__file__).parents
     assert module.__file__.endswith(sysconfig.get_config_var("EXT_SUFFIX"))
 
 
@@ -64,8 +79,8 @@ def test_the_command_is_installed() -> None:
     [
         "py.typed",
         "server/demo.html",
-        *(f"{module}.pyi" for module in EXTENSIONS),
-        *(f"{module}.pxd" for module in ("_frame", "_mask", "_relay", "_transport")),
+        *(f"{module.replace('.', '/')}.pyi" for module in EXTENSIONS),
+        *(str(path.relative_to(SOURCES)) for path in SOURCES.rglob("*.pxd")),
     ],
 )
 def test_data_files_are_installed(name: str) -> None:
@@ -79,20 +94,22 @@ def test_nothing_else_is_installed() -> None:
 
 @pytest.mark.parametrize("name", MAY_IMPORT)
 def test_compiled_modules_keep_the_import_rule(name: str) -> None:
-    text = "".join(path.read_text() for path in SOURCES.glob(f"{name}.p[yx][xd]"))
+    sources = SOURCES.glob(f"{name.replace('.', '/')}.p[yx][xd]")
+    text = "".join(path.read_text() for path in sources)
     imported = set(re.findall(r"^\s*(?:from|c?import)\s+fastws\.(\w+)", text, re.MULTILINE))
     assert imported <= MAY_IMPORT[name]
 
 
 def test_every_compiled_module_is_in_the_import_rule() -> None:
-    assert {path.stem for path in SOURCES.glob("*.p[yx][xd]")} == set(MAY_IMPORT)
+    compiled = {path.relative_to(SOURCES).with_suffix("") for path in SOURCES.rglob("*.p[yx][xd]")}
+    assert {".".join(path.parts) for path in compiled} == set(MAY_IMPORT)
 
 
 def test_protocol_takes_from_the_relay_no_more_than_its_hash() -> None:
     taken = [
         line
-        for path in (SOURCES / "protocol").glob("*.py")
+        for path in (SOURCES / "protocol").glob("*.p[xy]*")
         for line in path.read_text().splitlines()
         if re.search(r"import.*fastws\._|from fastws\._", line)
     ]
-    assert taken == ["from fastws._relay import accept_key"]
+    assert taken == ["from fastws._relay cimport ACCEPT_SIZE, KEY_SIZE, write_accept"]

@@ -1,0 +1,60 @@
+"""The opening handshake of RFC 6455, section 4, on both sides of the proxy."""
+
+from typing import final
+
+from fastws.protocol.head import RequestHead, ResponseHead
+from fastws.protocol.headers import Forwarded
+
+@final
+class UpgradeRequest:
+    """A valid opening handshake. Its parts are made into objects each time they are asked for."""
+
+    @property
+    def target(self) -> bytes: ...
+    @property
+    def host(self) -> bytes: ...
+    @property
+    def origin(self) -> bytes | None: ...
+    @property
+    def key(self) -> bytes: ...
+    @property
+    def protocols(self) -> tuple[bytes, ...]:
+        """The subprotocols offered; their names are case-sensitive."""
+
+    @property
+    def extensions(self) -> tuple[bytes, ...]:
+        """The names of the extensions offered."""
+
+    @property
+    def dropped(self) -> int:
+        """How many headers were dropped, for an underscore in their names."""
+
+@final
+class UpgradeResponse:
+    """A 101 that answers its request, with what the two peers agreed on."""
+
+    @property
+    def protocol(self) -> bytes | None: ...
+    @property
+    def extensions(self) -> tuple[bytes, ...]: ...
+
+def judge(head: RequestHead) -> UpgradeRequest:
+    """Hold a request against RFC 6455 section 4.2.1.
+
+    Raises ``Reject``: 426 for what is no WebSocket handshake of version 13, 400 for a faulty one.
+    """
+
+def upgrade_request(request: UpgradeRequest, forwarded: Forwarded) -> bytes:
+    """Build the request to the upstream."""
+
+def check_answer(request: UpgradeRequest, response: ResponseHead) -> UpgradeResponse | None:
+    """Hold the upstream's answer against RFC 6455 section 4.1; None for any but a 101.
+
+    Raises ``UpstreamReject`` for a 101 that does not answer this request.
+    """
+
+def switching_response(response: UpgradeResponse) -> bytes:
+    """Build the 101 to the downstream; the Accept among its headers has been checked."""
+
+def relayed_response(response: ResponseHead) -> bytes:
+    """Build the head of any other answer; its body follows as it comes."""

@@ -1,0 +1,91 @@
+"""Heads of HTTP/1.1 messages, from bytes: httptools, and what httptools lets pass."""
+
+from typing import Protocol, final, type_check_only
+
+from typing_extensions import disjoint_base
+
+from fastws.protocol.body import Body
+
+@type_check_only
+class Limits(Protocol):
+    """How big a head may grow."""
+
+    @property
+    def head_bytes(self) -> int:
+        """All of the head; of a response together with its interim responses."""
+
+    @property
+    def headers(self) -> int:
+        """How many header lines."""
+
+    @property
+    def target_bytes(self) -> int:
+        """The target of a request."""
+
+@disjoint_base
+class Head:
+    """What requests and responses have in common."""
+
+    def __init__(self, limits: Limits) -> None: ...
+    @property
+    def raw(self) -> bytes:
+        """All of it, as it came; empty while it is incomplete."""
+
+    @property
+    def version(self) -> tuple[int, int]: ...
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Exact in name, value and order."""
+
+    @property
+    def names(self) -> list[bytes]:
+        """Those of the headers, lower-cased."""
+
+    @property
+    def dropped(self) -> int:
+        """How many headers of a request were dropped, for an underscore in their names."""
+
+    def values(self, name: bytes) -> list[bytes]:
+        """All values of a header, by its lower-cased name."""
+
+    def feed(self, data: bytes) -> bytes | None:
+        """Take bytes; None while incomplete, else those that followed the head.
+
+        Raises ``ValueError`` when it is complete or was refused before. A `RequestHead` raises
+        ``Reject``: 400 malformed or ambiguous, 414 target too long, 431 head too large. A
+        `ResponseHead` raises ``UpstreamReject`` for anything that is not a well-formed answer
+        within the limits.
+        """
+
+@final
+class RequestHead(Head):
+    """The head of a client's request (RFC 9112 section 3)."""
+
+    @property
+    def method(self) -> bytes: ...
+    @property
+    def target(self) -> bytes:
+        """In origin-form, byte for byte."""
+
+    @property
+    def is_upgrade(self) -> bool:
+        """Whether the request asks to leave HTTP, for any protocol (RFC 9110 section 7.8)."""
+
+@final
+class ResponseHead(Head):
+    """The head of an upstream's answer (RFC 9112 section 4).
+
+    Interim responses other than 101 are swallowed (RFC 9110 section 15.2); one limit of bytes
+    covers them and the final head together.
+    """
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def reason(self) -> bytes: ...
+    @property
+    def has_chunked_body(self) -> bool:
+        """Whether a body follows that says itself where it ends."""
+
+    def body(self) -> Body:
+        """Make what finds the end of this answer's body (RFC 9112 section 6.3)."""
