@@ -450,6 +450,7 @@ cdef bint is_request_line(const uint8_t* line, size_t size, Text* method,
     while i < size and (c"A" <= line[i] <= c"Z" or line[i] == c"-"):
         i += 1
     method[0] = Text(line, i)
+    target[0] = Text(line, 0)
     if size - i < 2 or line[i] != c" " or line[i + 1] != c"/":
         return False
     target.data = line + i + 1

@@ -30,7 +30,9 @@ cdef inline size_t trimmed(const uint8_t* value, size_t size) noexcept nogil:
 
 cdef const Field* next_field(const Table* table, Known known, const Field* last) noexcept nogil:
     """The first field of a name behind `last`, or of all if that is NULL; NULL: there is none."""
-    cdef const Field* field = table.fields if last is NULL else last + 1
+    cdef const Field* field = table.fields
+    if last is not NULL:
+        field = last + 1
     if has(table, known):
         while field < table.fields + table.count:
             if field.known == known:
