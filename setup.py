@@ -8,6 +8,7 @@ Switches, read from the environment when the package is built:
 """
 
 import os
+import sys
 
 from Cython.Build import cythonize
 from Cython.Compiler import Options
@@ -15,6 +16,7 @@ from setuptools import Extension, setup
 
 MODULES = [
     "_relay",
+    "_driver",
     "_transport",
     "_memory",
     "protocol.extensions",
@@ -23,6 +25,8 @@ MODULES = [
     "protocol.handshake",
     "protocol.target",
 ]
+if sys.platform == "linux":
+    MODULES += ["_sockets", "_epoll", "_uring"]
 
 
 def switch(name: str) -> bool:

@@ -149,8 +149,6 @@ def _check_ambiguous_routes(routes: tuple[Route, ...], faults: Faults) -> None:
 def _check_what_comes_later(config: Config, faults: Faults) -> None:
     if config.workers > 1:
         faults.add("workers", f"more than one {_LATER}")
-    if config.driver == "uring":
-        faults.add("driver", f"uring {_LATER}", "until then there is transport")
 
 
 def _repeated(keys: Iterable[_Key]) -> Iterator[tuple[int, int]]:

@@ -44,7 +44,7 @@ Size = Annotated[int, read_size]
 PositiveSize = Annotated[int, read_positive_size]
 Text = Annotated[str, Meta(min_length=1)]
 
-Driver = Literal["auto", "uring", "transport"]
+Driver = Literal["auto", "uring", "epoll", "transport"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 

@@ -4,11 +4,13 @@ import asyncio
 import itertools
 from ipaddress import ip_address
 
-from fastws._transport import TransportDriver
+from fastws._driver import Driver
 from fastws.config.model import Config
 from fastws.observe.access_log import AccessLog
 from fastws.proxy.routes import RouteTable
+from fastws.proxy.drivers import bare_sockets
 from fastws.proxy.watchdog import Watchdog
+from fastws.upstream.connector import Connector
 from fastws.upstream.group import Upstream
 
 
@@ -36,7 +38,9 @@ class Context:
         self.timeouts = config.timeouts
         self.routes = RouteTable(config, upstreams)
         self.watchdog = Watchdog(loop)
-        self.driver = TransportDriver(loop, interval=_interval(config))
+        self.driver = Driver(loop, interval=_interval(config))
+        self.sockets = bare_sockets(config.driver, self.driver)
+        self.connector = Connector(loop, self.sockets, stall=config.timeouts.stall)
         self.numbers = itertools.count(1)
         self.draining = False
         self.connections = 0

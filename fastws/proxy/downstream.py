@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from fastws._transport import peer_address
+from fastws._driver import peer_address
 from fastws.errors import Reject
 from fastws.protocol.handshake import judge
 from fastws.protocol.head import RequestHead
@@ -28,6 +28,7 @@ class Downstream(asyncio.Protocol):
         "_lingering",
         "_on_data",
         "_session",
+        "_surplus",
         "client",
         "host",
         "tls",
@@ -55,6 +56,7 @@ class Downstream(asyncio.Protocol):
         if self.host:
             self.client = f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
         self._context.opened()
+        self._surplus = self._context.full
         self._context.watchdog.watch(self, self._context.timeouts.head)
 
     def data_received(self, data: bytes) -> None:
@@ -136,7 +138,7 @@ class Downstream(asyncio.Protocol):
     def _answer(self, rest: bytes) -> None:
         context = self._context
         context.watchdog.forget(self)
-        if context.full:
+        if self._surplus:
             raise Reject(503, "Too many connections; try again in a while.")
         if context.draining:
             raise Reject(503, "The proxy is shutting down; connect again.")

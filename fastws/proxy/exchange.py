@@ -11,25 +11,43 @@ from fastws.protocol.head import ResponseHead
 if TYPE_CHECKING:
     from fastws.protocol.head import Limits
     from fastws.proxy.session import Session
+    from fastws.upstream.connector import Attempt, Connector
+    from fastws.upstream.peer import Peer
 
 
 class Exchange(asyncio.Protocol):
-    """The protocol of a peer's connection until its answer's head is read."""
+    """The protocol of a peer's connection, from the attempt to make it until the answer's head is
+    read."""
 
-    __slots__ = ("_head", "_request", "_session", "transport")
+    __slots__ = ("_attempt", "_head", "_request", "_session", "connected", "transport")
 
     transport: asyncio.Transport
 
     def __init__(self, session: Session, limits: Limits, request: bytes) -> None:
+        self.connected = False
         self._session: Session | None = session
         self._request = request
         self._head = ResponseHead(limits)
+        self._attempt: Attempt | None = None
+
+    def connect(self, connector: Connector, peer: Peer) -> None:
+        """Connect to ``peer``.
+
+        Raises OSError if it fails at once.
+        """
+        self._attempt = connector.connect(peer, self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
+        self.connected = True
         self.transport.write(self._request)
         if self._session:
-            self._session.connected(self)
+            self._session.connected()
+
+    def connect_failed(self, error: OSError) -> None:
+        """Let the session try another peer."""
+        if self._session:
+            self._session.unconnected(error)
 
     def data_received(self, data: bytes) -> None:
         session = self._session
@@ -52,4 +70,7 @@ class Exchange(asyncio.Protocol):
     def abandon(self) -> None:
         """Hang up: the answer is of no interest any more."""
         self._session = None
-        self.transport.abort()
+        if self.connected:
+            self.transport.abort()
+        elif self._attempt:
+            self._attempt.abort()

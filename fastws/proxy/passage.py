@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from fastws.observe.access_log import Report
     from fastws.protocol.handshake import UpgradeRequest, UpgradeResponse
     from fastws.proxy.context import Context
+    from fastws.upstream.peer import Peer
 
 
 class Passage:
@@ -15,7 +16,7 @@ class Passage:
 
     __slots__ = ("_client", "_context", "_number", "_peer", "_since")
 
-    def __init__(self, context: Context, client: str, peer: str) -> None:
+    def __init__(self, context: Context, client: str, peer: Peer) -> None:
         self._context = context
         self._client = client
         self._peer = peer
@@ -29,7 +30,7 @@ class Passage:
             client=self._client,
             target=request.target,
             host=request.host,
-            upstream=self._peer,
+            upstream=str(self._peer),
             protocol=agreed.protocol or b"",
         )
 
@@ -38,7 +39,7 @@ class Passage:
         self._context.access_log.closed(
             number=self._number,
             client=self._client,
-            upstream=self._peer,
+            upstream=str(self._peer),
             duration=self._context.loop.time() - self._since,
             report=report,
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 from typing import TYPE_CHECKING
 
+from fastws._transport import leg
 from fastws.errors import Reject, UpstreamReject
 from fastws.protocol.extensions import rsv_rules
 from fastws.protocol.handshake import (
@@ -22,7 +22,6 @@ from fastws.protocol.target import normal_path
 from fastws.proxy.answer import Answer
 from fastws.proxy.exchange import Exchange
 from fastws.proxy.passage import Passage
-from fastws.upstream.connector import connect
 
 if TYPE_CHECKING:
     from fastws.protocol.head import ResponseHead
@@ -42,14 +41,13 @@ class Session:
 
     __slots__ = (
         "_answer",
-        "_connecting",
         "_context",
         "_downstream",
         "_exchange",
         "_peer",
         "_request",
         "_route",
-        "_too_late",
+        "_tried",
     )
 
     def __init__(self, context: Context, downstream: Downstream, request: UpgradeRequest) -> None:
@@ -58,8 +56,7 @@ class Session:
         self._request = request
         self._route: Route
         self._peer: Peer
-        self._connecting: asyncio.Task[None] | None = None
-        self._too_late = False
+        self._tried: list[Peer] = []
         self._exchange: Exchange | None = None
         self._answer: Answer | None = None
 
@@ -76,15 +73,18 @@ class Session:
         if not route.allows(request.origin):
             raise Reject(403, "Pages of this origin may not connect here.")
         self._route = route
-        self._connecting = self._context.loop.create_task(self._connect())
+        self._connect(OSError("there is no peer"))
 
     # what the upstream says
 
-    def connected(self, exchange: Exchange) -> None:
+    def connected(self) -> None:
         """Take note of a connection; the request goes out on it."""
-        self._connecting = None
-        self._exchange = exchange
         self._context.watchdog.watch(self, self._context.timeouts.handshake)
+
+    def unconnected(self, error: OSError) -> None:
+        """Try the next peer."""
+        self._exchange = None
+        self._connect(error)
 
     def answered(self, response: ResponseHead, rest: bytes) -> None:
         """Judge a whole head and the bytes behind it.
@@ -105,9 +105,10 @@ class Session:
 
     def expired(self) -> None:
         """Give up a peer that cannot be reached, or that does not answer."""
-        if self._connecting:
-            self._too_late = True
-            self._connecting.cancel()
+        if self._exchange and not self._exchange.connected:
+            self._exchange.abandon()
+            seconds = self._context.timeouts.connect
+            self.unconnected(TimeoutError(f"no connection within {seconds:g} s"))
             return
         seconds = self._context.timeouts.handshake
         self.fail(Reject(504, f"The upstream did not answer within {seconds:g} s."))
@@ -134,42 +135,31 @@ class Session:
 
     # private
 
-    async def _connect(self) -> None:
+    def _connect(self, error: OSError) -> None:
         """Try the peers, each once (RFC 9110 section 15.6.3 and 15.6.5 name the failures)."""
-        tried: list[Peer] = []
-        error: OSError = OSError("there is no peer")
-        while peer := self._route.upstream.pick(tried):
-            tried.append(peer)
+        context = self._context
+        while peer := self._route.upstream.pick(self._tried):
+            self._tried.append(peer)
             self._peer = peer
+            self._exchange = Exchange(self, context.limits, self._upgrade_request())
+            context.watchdog.watch(self, context.timeouts.connect)
             try:
-                await self._attempt(peer)
+                self._exchange.connect(context.connector, peer)
             except OSError as failure:
                 error = failure
             else:
                 return
-        self._connecting = None
-        self.fail(_unreachable(error, len(tried)))
+        self._exchange = None
+        self.fail(_unreachable(error, len(self._tried)))
 
-    async def _attempt(self, peer: Peer) -> None:
-        seconds = self._context.timeouts.connect
-        self._context.watchdog.watch(self, seconds)
-        try:
-            await connect(peer, self._make_exchange)
-        except asyncio.CancelledError:
-            if not self._too_late or self._connecting is None:
-                raise
-            self._too_late = False
-            self._connecting.uncancel()
-            raise TimeoutError(f"no connection within {seconds:g} s") from None
-
-    def _make_exchange(self) -> Exchange:
+    def _upgrade_request(self) -> bytes:
         downstream = self._downstream
         forwarded = Forwarded(
             client=downstream.host.encode() or b"unknown",
             tls=downstream.tls,
             trusted=self._context.trusts(downstream.host),
         )
-        return Exchange(self, self._context.limits, upgrade_request(self._request, forwarded))
+        return upgrade_request(self._request, forwarded)
 
     def _relay_answer(self, response: ResponseHead, rest: bytes) -> None:
         assert self._exchange is not None
@@ -185,26 +175,23 @@ class Session:
         if transport.get_write_buffer_size():
             transport.abort()
             raise UpstreamReject("The upstream answered before it had read the request.")
-        passage = Passage(self._context, self._downstream.client, str(self._peer))
+        passage = Passage(self._context, self._downstream.client, self._peer)
         passage.announce(self._request, agreed)
         first, others = rsv_rules(agreed.extensions)
         self._context.driver.open(
             self._route.rules,
-            self._downstream.transport,
-            transport,
+            leg(self._downstream.transport),
+            leg(transport),
             head=switching_response(agreed),
             early_downstream=self._downstream.take_early(),
             early_upstream=rest,
             rsv_first=first,
             rsv_rest=others,
-            on_over=passage.over,
+            passage=passage,
         )
 
     def _let_go(self) -> None:
         self._context.watchdog.forget(self)
-        if self._connecting:
-            self._connecting.cancel()
-            self._connecting = None
         if self._exchange:
             self._exchange.abandon()
             self._exchange = None

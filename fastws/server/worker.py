@@ -9,7 +9,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 
 import click
 import uvloop
@@ -32,6 +32,13 @@ _OWN_DESCRIPTORS = 32
 # A tunnel has two, and two more while both its sides are slow; connections that are turned away
 # have one.
 _DESCRIPTORS_PER_CONNECTION = 3
+
+
+class _Closable(Protocol):
+    """What accepts connections."""
+
+    def close(self) -> None:
+        """Accept no more."""
 
 
 def run(config: Config, *, demo: bool = False) -> None:
@@ -73,6 +80,7 @@ async def _work(config: Config, log: Log, *, page: bytes | None) -> None:
         raise FastwsError(f"cannot read tls_ca: {error.strerror or error}") from error
     async with _listening(config, context) as addresses:
         _announce(addresses, page=page is not None)
+        log.info("started", driver=context.sockets.name if context.sockets else "transport")
         # What lives now lives as long as the worker: no collection needs to look at it again.
         gc.collect()
         gc.freeze()
@@ -85,7 +93,7 @@ async def _work(config: Config, log: Log, *, page: bytes | None) -> None:
 async def _listening(config: Config, context: Context) -> AsyncIterator[list[Address]]:
     """Accept connections on all listeners."""
     addresses: list[Address] = []
-    servers: list[asyncio.Server] = []
+    servers: list[_Closable] = []
     try:
         for each in config.listeners:
             sockets = listener.bind(each.address)
@@ -101,7 +109,11 @@ async def _listening(config: Config, context: Context) -> AsyncIterator[list[Add
 
 async def _accept(
     sock: socket.socket, tls_context: ssl.SSLContext | None, config: Config, context: Context
-) -> asyncio.Server:
+) -> _Closable:
+    if context.sockets and tls_context is None:
+        return context.sockets.listen(
+            sock, lambda: Downstream(context, tls=False), config.timeouts.stall
+        )
     loop = asyncio.get_running_loop()
     return await loop.create_server(
         lambda: Downstream(context, tls=tls_context is not None),

@@ -1,34 +1,197 @@
-"""Opens connections to peers."""
+"""Opens connections to peers: on bare sockets where that is possible, else on transports."""
+
+from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Callable
+import struct
+from typing import TYPE_CHECKING, Protocol
 
-from fastws.upstream.peer import Peer
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from fastws.upstream.peer import Peer
 
 
-async def connect(peer: Peer, factory: Callable[[], asyncio.Protocol]) -> None:
-    """Connect to ``peer``, TLS included; the protocol that ``factory`` makes gets the transport.
+class Caller(Protocol):
+    """An asyncio.Protocol that is also told when there will be no connection."""
 
-    Raises OSError.
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection."""
+
+    def connect_failed(self, error: OSError) -> None:
+        """Do without."""
+
+
+class Attempt(Protocol):
+    """What is under way to a peer."""
+
+    def abort(self) -> None:
+        """Give it up."""
+
+
+class Sockets(Protocol):
+    """What connects bare sockets."""
+
+    def connect(self, address: bytes, protocol: Caller, stall: float) -> Attempt:
+        """Connect to a packed address."""
+
+
+class Connector:
+    """Connects to peers on ``loop``.
+
+    Plain connections are made by ``sockets``, if there are any; what the peer does not take within
+    ``stall`` seconds ends them.
     """
-    loop = asyncio.get_running_loop()
-    # The name that a certificate is for; the loop takes it with TLS only.
-    name = (peer.server_name or "localhost") if peer.tls else None
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, sockets: Sockets | None, *, stall: float
+    ) -> None:
+        self._loop = loop
+        self._sockets = sockets
+        self._stall = stall
+        self._places: dict[Peer, bytes | None] = {}
+
+    def connect(self, peer: Peer, caller: Caller) -> Attempt:
+        """Connect to ``peer``, TLS included; ``caller`` is told, maybe before this returns.
+
+        Raises OSError if it fails at once.
+        """
+        if self._sockets is None or peer.tls:
+            return _Task(self._loop, caller, self._connect_transport(peer, caller))
+        place = self._place(peer)
+        if place is not None:
+            return self._sockets.connect(place, caller, self._stall)
+        return _Task(self._loop, caller, self._connect_name(self._sockets, peer, caller))
+
+    def _place(self, peer: Peer) -> bytes | None:
+        """Return the packed address of a peer, None if it has a name that must be looked up."""
+        if peer not in self._places:
+            self._places[peer] = _packed(peer)
+        return self._places[peer]
+
+    async def _connect_name(self, sockets: Sockets, peer: Peer, caller: Caller) -> None:
+        address = peer.address
+        found = await self._loop.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )
+        walk = _Walk(sockets, [_pack(family, place) for family, _, _, _, place in found])
+        await walk.connect(caller, self._stall)
+
+    async def _connect_transport(self, peer: Peer, caller: Caller) -> None:
+        # The name that a certificate is for; the loop takes it with TLS only.
+        name = (peer.server_name or "localhost") if peer.tls else None
+        address = peer.address
+        try:
+            if address.path is not None:
+                await self._loop.create_unix_connection(
+                    lambda: caller, address.path, ssl=peer.tls, server_hostname=name
+                )
+            else:
+                await self._loop.create_connection(
+                    lambda: caller, address.host, address.port, ssl=peer.tls, server_hostname=name
+                )
+        except ssl.SSLError as error:
+            raise OSError(f"TLS failed: {error.reason or error}") from error
+        except ConnectionError as error:
+            if error.errno:
+                raise
+            # The loop has no words for an end of file in the middle of the handshake.
+            raise OSError("TLS failed: the connection was closed") from error
+
+
+class _Task:
+    """An attempt that takes a task."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        caller: Caller,
+        connecting: Coroutine[None, None, None],
+    ) -> None:
+        self._task = loop.create_task(self._run(caller, connecting))
+
+    def abort(self) -> None:
+        """Give it up."""
+        self._task.cancel()
+
+    async def _run(self, caller: Caller, connecting: Coroutine[None, None, None]) -> None:
+        try:
+            await connecting
+        except OSError as error:
+            caller.connect_failed(error)
+
+
+class _Walk:
+    """Goes from one address of a name to the next until one answers."""
+
+    def __init__(self, sockets: Sockets, places: Sequence[bytes]) -> None:
+        self._sockets = sockets
+        self._places = places
+
+    async def connect(self, caller: Caller, stall: float) -> None:
+        """Connect to the first that answers.
+
+        Raises OSError when none does.
+        """
+        last = OSError("the name has no address")
+        for place in self._places:
+            reached = _Reached(caller)
+            try:
+                attempt = self._sockets.connect(place, reached, stall)
+            except OSError as error:
+                last = error
+                continue
+            try:
+                failure = await reached.outcome
+            except asyncio.CancelledError:
+                attempt.abort()
+                raise
+            if failure is None:
+                return
+            last = failure
+        raise last
+
+
+class _Reached:
+    """Hands a connection on to the one who wanted it."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self.outcome: asyncio.Future[OSError | None] = asyncio.Future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.set_protocol(self._caller)  # type: ignore[arg-type]
+        self._caller.connection_made(transport)
+        self.outcome.set_result(None)
+
+    def connect_failed(self, error: OSError) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(error)
+
+
+def _packed(peer: Peer) -> bytes | None:
     address = peer.address
+    if address.path is not None:
+        return struct.pack("=H", socket.AF_UNIX) + address.path.encode() + b"\0"
     try:
-        if address.path is not None:
-            await loop.create_unix_connection(
-                factory, address.path, ssl=peer.tls, server_hostname=name
-            )
-        else:
-            await loop.create_connection(
-                factory, address.host, address.port, ssl=peer.tls, server_hostname=name
-            )
-    except ssl.SSLError as error:
-        raise OSError(f"TLS failed: {error.reason or error}") from error
-    except ConnectionError as error:
-        if error.errno:
-            raise
-        # The loop has no words for an end of file in the middle of the handshake.
-        raise OSError("TLS failed: the connection was closed") from error
+        found = socket.getaddrinfo(
+            address.host,
+            address.port,
+            type=socket.SOCK_STREAM,
+            flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+        )
+    except OSError:
+        return None
+    return _pack(found[0][0], found[0][4])
+
+
+def _pack(family: int, place: tuple[str, int] | tuple[str, int, int, int]) -> bytes:
+    """Write an address as connect(2) wants it: struct sockaddr_in or sockaddr_in6 of Linux."""
+    host, port, *rest = place
+    raw = socket.inet_pton(family, host.partition("%")[0])
+    if family == socket.AF_INET:
+        return struct.pack("=H", family) + struct.pack("!H4s8x", port, raw)
+    flow, scope = rest
+    return struct.pack("=H", family) + struct.pack("!HI16s", port, flow, raw) + struct.pack("=I", scope)

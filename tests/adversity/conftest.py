@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from support.drivers import driver  # noqa: F401 - for all tests here
 from support.proxy import Proxy
 from support.raw import Upstream
 
@@ -19,7 +20,7 @@ def shared_upstream() -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="module")
-def proxy(shared_upstream: Upstream) -> Iterator[Proxy]:
+def proxy(shared_upstream: Upstream, driver: str) -> Iterator[Proxy]:
     with Proxy(shared_upstream) as running:
         yield running
 

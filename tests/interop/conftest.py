@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import peers
 from support.clients import CLIENTS, Ask, Node
+from support.drivers import driver  # noqa: F401 - for all tests here
 from support.loops import LoopThread
 from support.proxy import Proxy
 
@@ -41,7 +42,9 @@ def node_modules(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def proxies(loop: LoopThread, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Proxy]]:
+def proxies(
+    loop: LoopThread, driver: str, request: pytest.FixtureRequest
+) -> Iterator[Callable[[str], Proxy]]:
     """A proxy before the echo server of this name; each is started once."""
     running: dict[str, Proxy] = {}
     with ExitStack() as stack:

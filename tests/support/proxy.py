@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +33,8 @@ def _opened_from(event: Event, port: int) -> bool:
 class Proxy:
     """`fastws serve` before the given upstreams, with a listener on a free port."""
 
+    driver: ClassVar[str] = "auto"
+
     def __init__(
         self,
         *upstreams: object,
@@ -44,7 +46,7 @@ class Proxy:
         log_format: str = "json",
     ) -> None:
         self.log_format = log_format
-        command = [str(FASTWS), "serve", "--log-format", log_format]
+        command = [str(FASTWS), "serve", "--log-format", log_format, "--driver", self.driver]
         for address in listen:
             command += ["--listen", address]
         for upstream in upstreams:

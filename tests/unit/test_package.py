@@ -16,7 +16,11 @@ INSTALLED = Path(fastws.__file__).parent
 SOURCES = Path(__file__).parents[2] / "fastws"
 EXTENSIONS = [
     "_relay",
+    "_driver",
     "_transport",
+    "_sockets",
+    "_epoll",
+    "_uring",
     "_memory",
     "protocol.extensions",
     "protocol.handshake",
@@ -31,7 +35,14 @@ MAY_IMPORT = {
     "_mask": set(),
     "_relay": {"_frame", "_mask", "_sha1"},
     "_sha1": set(),
-    "_transport": {"_relay"},
+    "_net": set(),
+    "_queue": set(),
+    "_driver": {"_net", "_relay"},
+    "_transport": {"_driver", "_net", "_queue", "_relay"},
+    "_sockets": {"_driver", "_net", "_queue", "_relay"},
+    "_epoll": {"_driver", "_net", "_sockets"},
+    "_io_uring": set(),
+    "_uring": {"_driver", "_io_uring", "_net", "_queue", "_sockets"},
     "_memory": {"_relay"},
     **{
         f"protocol.{name}": {"errors", "protocol"}

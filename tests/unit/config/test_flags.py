@@ -169,11 +169,10 @@ def test_a_wrong_flag_is_named() -> None:
     lines = refusal(None, flags).splitlines()
     assert lines[0].startswith("--listen 8080: a port alone")
     assert lines[1].startswith("--upstream :2: an upstream needs a host")
-    flags = Flags(upstream=("a:1",), workers=2, driver="uring", balance="ip_hash")
+    flags = Flags(upstream=("a:1",), workers=2, balance="ip_hash")
     assert [line.split(": ")[0] for line in refusal(None, flags).splitlines()] == [
         "--balance",
         "--workers",
-        "--driver",
     ]
 
 

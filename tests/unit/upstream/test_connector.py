@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 import uvloop
 
+from fastws._driver import Driver
 from fastws.config import model
 from fastws.config.model import Address
-from fastws.upstream.connector import connect
+from fastws.errors import FastwsError
+from fastws.proxy.drivers import bare_sockets
+from fastws.upstream.connector import Connector
 from fastws.upstream.group import Upstream
 from fastws.upstream.peer import Peer
 
@@ -37,6 +40,10 @@ class Client(asyncio.Protocol):
         self.received.set_result(data)
         self.transport.close()
 
+    def connect_failed(self, error: OSError) -> None:
+        self.received.set_exception(error)
+        self.lost.set()
+
     def connection_lost(self, _exc: Exception | None) -> None:
         self.lost.set()
 
@@ -54,6 +61,18 @@ class Server(asyncio.Protocol):
         self.transport.write(b"%b %a" % (data, tls and tls.selected_alpn_protocol()))
 
 
+@pytest.fixture(params=["uring", "epoll", "transport"])
+def driver(request: pytest.FixtureRequest) -> str:
+    loop = uvloop.new_event_loop()
+    try:
+        bare_sockets(request.param, Driver(loop))
+    except FastwsError as error:
+        pytest.skip(str(error))
+    finally:
+        loop.close()
+    return request.param
+
+
 @asynccontextmanager
 async def listening(
     sock: socket.socket, context: ssl.SSLContext | None = None
@@ -63,18 +82,15 @@ async def listening(
         yield
 
 
-async def talk(peer: Peer) -> bytes:
+async def talk(peer: Peer, driver: str) -> bytes:
     """Connect, and return what the server answers."""
-    made: list[Client] = []
-
-    def factory() -> Client:
-        made.append(Client())
-        return made[-1]
-
+    loop = asyncio.get_running_loop()
+    connector = Connector(loop, bare_sockets(driver, Driver(loop)), stall=60)
+    client = Client()
     async with asyncio.timeout(10):
-        await connect(peer, factory)
-        answer = await made[0].received
-        await made[0].lost.wait()
+        connector.connect(peer, client)
+        answer = await client.received
+        await client.lost.wait()
     return answer
 
 
@@ -106,99 +122,97 @@ def over_tls(address: Address, certificates: Certificates, **more: str) -> Peer:
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
-def test_tcp(family: socket.AddressFamily) -> None:
+def test_tcp(family: socket.AddressFamily, driver: str) -> None:
     sock, address = tcp(family)
 
     async def scenario() -> bytes:
         async with listening(sock):
-            return await talk(Peer(address))
+            return await talk(Peer(address), driver)
 
     assert run(scenario()) == b"ping None"
 
 
-def test_unix(tmp_path: Path) -> None:
+def test_unix(tmp_path: Path, driver: str) -> None:
     sock, address = unix(tmp_path)
 
     async def scenario() -> bytes:
         async with listening(sock):
-            return await talk(Peer(address))
+            return await talk(Peer(address), driver)
 
     assert run(scenario()) == b"ping None"
 
 
-def test_a_name() -> None:
+def test_a_name(driver: str) -> None:
     sock, address = tcp()
 
     async def scenario() -> bytes:
         async with listening(sock):
-            return await talk(Peer(Address(host="localhost", port=address.port)))
+            return await talk(Peer(Address(host="localhost", port=address.port)), driver)
 
     assert run(scenario()) == b"ping None"
 
 
-def test_tls(certificates: Certificates) -> None:
+def test_tls(certificates: Certificates, driver: str) -> None:
     sock, address = tcp()
     server = certificates.server()
     server.set_alpn_protocols(["http/1.1"])
 
     async def scenario() -> bytes:
         async with listening(sock, server):
-            return await talk(over_tls(address, certificates))
+            return await talk(over_tls(address, certificates), driver)
 
     assert run(scenario()) == b"ping 'http/1.1'"
 
 
-def test_tls_over_unix_is_verified_for_localhost(
-    tmp_path: Path, certificates: Certificates
-) -> None:
+def test_tls_over_unix_is_verified_for_localhost(tmp_path: Path, certificates: Certificates, driver: str) -> None:
     sock, address = unix(tmp_path)
 
     async def scenario() -> bytes:
         async with listening(sock, certificates.server()):
-            return await talk(over_tls(address, certificates))
+            return await talk(over_tls(address, certificates), driver)
 
     assert run(scenario()) == b"ping None"
 
 
-def test_a_refused_connection_is_an_os_error() -> None:
+def test_a_refused_connection_is_an_os_error(driver: str) -> None:
     sock, address = tcp()  # bound, but nobody listens
     with closing(sock), pytest.raises(ConnectionRefusedError):
-        run(talk(Peer(address)))
+        run(talk(Peer(address), driver))
 
 
-def test_a_missing_unix_socket_is_an_os_error(tmp_path: Path) -> None:
+def test_a_missing_unix_socket_is_an_os_error(tmp_path: Path, driver: str) -> None:
     with pytest.raises(FileNotFoundError):
-        run(talk(Peer(Address(path=str(tmp_path / "gone.sock")))))
+        run(talk(Peer(Address(path=str(tmp_path / "gone.sock"))), driver))
 
 
-def test_an_unknown_name_is_an_os_error() -> None:
+def test_an_unknown_name_is_an_os_error(driver: str) -> None:
     with pytest.raises(OSError, match=r"."):
-        run(talk(Peer(Address(host="nowhere.invalid", port=1))))
+        run(talk(Peer(Address(host="nowhere.invalid", port=1)), driver))
 
 
-def test_a_name_that_the_certificate_is_not_for_is_an_os_error(certificates: Certificates) -> None:
+def test_a_name_that_the_certificate_is_not_for_is_an_os_error(certificates: Certificates, driver: str) -> None:
     sock, address = tcp()
 
     async def scenario() -> bytes:
         async with listening(sock, certificates.server()):
-            return await talk(over_tls(address, certificates, tls_server_name="other.test"))
+            return await talk(over_tls(address, certificates, tls_server_name="other.test"), driver)
 
     with pytest.raises(OSError, match="TLS failed: CERTIFICATE_VERIFY_FAILED"):
         run(scenario())
 
 
-def test_a_server_without_tls_is_an_os_error(certificates: Certificates) -> None:
+def test_a_server_without_tls_is_an_os_error(certificates: Certificates, driver: str) -> None:
     sock, address = tcp()
 
     async def scenario() -> bytes:
         async with listening(sock):
-            return await talk(over_tls(address, certificates))
+            return await talk(over_tls(address, certificates), driver)
 
     with pytest.raises(OSError, match="TLS failed: "):
         run(scenario())
 
 
-def test_a_server_that_hangs_up_on_tls_is_an_os_error(certificates: Certificates) -> None:
+def test_a_server_that_hangs_up_on_tls_is_an_os_error(certificates: Certificates, driver: str) -> None:
     sock, address = tcp()
 
     class Rude(asyncio.Protocol):
@@ -211,7 +225,7 @@ def test_a_server_that_hangs_up_on_tls_is_an_os_error(certificates: Certificates
     async def scenario() -> bytes:
         loop = asyncio.get_running_loop()
         async with await loop.create_server(Rude, sock=sock):
-            return await talk(over_tls(address, certificates))
+            return await talk(over_tls(address, certificates), driver)
 
     with pytest.raises(OSError, match="TLS failed: the connection was closed"):
         run(scenario())

@@ -1,0 +1,61 @@
+"""What the drivers have in common.
+
+A `Leg` is one connection of a tunnel, of a kind that its driver knows how to move bytes through.
+`LegTunnel` joins two of them, of whichever kinds, and fills in the hooks of `Tunnel`. `Driver`,
+one per worker, keeps the tunnels and their clock, and the buffer that is read into.
+"""
+
+from libc.stdint cimport uint8_t
+
+from fastws._relay cimport Side, Tunnel
+
+
+cdef enum:
+    # One receive may bring this much: a message of 64 KiB whole. A stalled direction may have to
+    # queue it.
+    BUFFER_SIZE = 128 * 1024
+
+
+cdef class Driver:
+    cdef readonly object loop
+    cdef bytearray _buffer
+    cdef object view               # of the buffer, as the loop wants it
+    cdef uint8_t* data             # its first byte
+    cdef LegTunnel _first          # of the tunnels that are open, in a list
+    cdef size_t _count
+    cdef object _timer
+    cdef double _interval
+
+    cdef int _link(self, LegTunnel tunnel) except -1
+    cdef int _unlink(self, LegTunnel tunnel) except -1
+
+
+cdef class LegTunnel(Tunnel):
+    cdef Driver driver
+    cdef Leg _downstream
+    cdef Leg _upstream
+    cdef object _passage           # what the log is to be told at the end
+    cdef LegTunnel _previous       # in the driver's list
+    cdef LegTunnel _next
+
+    cdef inline Leg _leg(self, Side side)
+    cdef size_t room(self, Side side) except? -1
+    cdef int check(self, double now) except -1
+
+
+cdef class Leg:
+    cdef LegTunnel tunnel
+    cdef Side side
+    cdef bint broken               # what is written goes nowhere any more
+
+    cdef int attach(self, LegTunnel tunnel, Side side) except -1
+
+    cdef size_t send(self, const uint8_t* data, size_t size) except? -1
+    cdef size_t queued(self) except? -1
+    cdef size_t untaken(self) except? -1
+    cdef int pause(self) except -1
+    cdef int resume(self) except -1
+    cdef int send_eof(self) except -1
+    cdef int release(self) except -1
+    cdef int drop(self) except -1
+    cdef int check(self, bint eof) except -1

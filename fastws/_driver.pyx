@@ -1,0 +1,239 @@
+"""See _driver.pxd, the table of contents."""
+
+cimport cython
+from cpython.bytearray cimport PyByteArray_AS_STRING
+from libc.stdint cimport uint8_t
+
+from fastws._net cimport (
+    AF_INET,
+    AF_INET6,
+    INET6_ADDRSTRLEN,
+    getpeername,
+    inet_ntop,
+    ntohs,
+    sockaddr,
+    sockaddr_in,
+    sockaddr_in6,
+    sockaddr_storage,
+    socklen_t,
+)
+from fastws._relay cimport DOWNSTREAM, UPSTREAM, Rules, Side, Tunnel
+
+# What is read at least, while something is queued.
+cdef size_t MIN_READ = 4 * 1024
+
+
+def peer_address(int fd):
+    """The address and port of the peer of a TCP socket; ("", 0) for any other."""
+    cdef sockaddr_storage storage
+    cdef sockaddr* address = <sockaddr*> &storage
+    cdef socklen_t size = sizeof(storage)
+    cdef char text[INET6_ADDRSTRLEN]
+    if getpeername(fd, address, &size) != 0:
+        return "", 0
+    if address.sa_family == AF_INET:
+        inet_ntop(AF_INET, &(<sockaddr_in*> address).sin_addr, text, sizeof(text))
+        return text.decode("ascii"), ntohs((<sockaddr_in*> address).sin_port)
+    if address.sa_family == AF_INET6:
+        inet_ntop(AF_INET6, &(<sockaddr_in6*> address).sin6_addr, text, sizeof(text))
+        return text.decode("ascii"), ntohs((<sockaddr_in6*> address).sin6_port)
+    return "", 0
+
+
+@cython.final
+cdef class Driver:
+    """Relays between the legs of tunnels on `loop`, a uvloop loop. `interval`: seconds between two
+    looks at the clock, which is how late a time limit of a tunnel may be."""
+
+    def __init__(self, loop, *, double interval=1):
+        self.loop = loop
+        self._buffer = bytearray(BUFFER_SIZE)
+        self.view = memoryview(self._buffer)
+        self.data = <uint8_t*> PyByteArray_AS_STRING(self._buffer)
+        self._interval = interval
+
+    def __len__(self):
+        """How many tunnels are open."""
+        return self._count
+
+    def open(self, Rules rules not None, Leg downstream not None, Leg upstream not None, *,
+             bytes head, bytes early_downstream, bytes early_upstream, uint8_t rsv_first=0,
+             uint8_t rsv_rest=0, passage):
+        """Take over two connections and relay between them.
+
+        `head` is the answer that the client still has to get, the early bytes are what came
+        behind either head. `passage.over(tunnel)` is called when both connections are gone.
+        """
+        cdef LegTunnel tunnel = LegTunnel(rules, rsv_first=rsv_first, rsv_rest=rsv_rest)
+        tunnel.driver = self
+        tunnel._passage = passage
+        tunnel._downstream = downstream
+        tunnel._upstream = upstream
+        self._link(tunnel)
+        downstream.attach(tunnel, DOWNSTREAM)
+        upstream.attach(tunnel, UPSTREAM)
+        tunnel.start(head, early_downstream, early_upstream)
+        return tunnel
+
+    def tick(self):
+        """Let every tunnel look at the clock."""
+        cdef double now = self.loop.time()
+        cdef LegTunnel tunnel
+        self._timer = None
+        for tunnel in self._tunnels():
+            tunnel.check(now)
+        if self._count:
+            self._timer = self.loop.call_later(self._interval, self.tick)
+
+    def shut_down(self, int code, bytes reason):
+        """Close every tunnel with `code`, each at its next frame boundaries."""
+        cdef LegTunnel tunnel
+        for tunnel in self._tunnels():
+            tunnel.shut_down(code, reason)
+
+    def abort(self):
+        """Let go of every connection now."""
+        cdef LegTunnel tunnel
+        for tunnel in self._tunnels():
+            tunnel.abort()
+
+    def _tunnels(self):
+        cdef list tunnels = []
+        cdef LegTunnel tunnel = self._first
+        while tunnel is not None:
+            tunnels.append(tunnel)
+            tunnel = tunnel._next
+        return tunnels
+
+    cdef int _link(self, LegTunnel tunnel) except -1:
+        tunnel._next = self._first
+        if self._first is not None:
+            self._first._previous = tunnel
+        self._first = tunnel
+        self._count += 1
+        if self._timer is None:
+            self._timer = self.loop.call_later(self._interval, self.tick)
+        return 0
+
+    cdef int _unlink(self, LegTunnel tunnel) except -1:
+        if tunnel._previous is None:
+            self._first = tunnel._next
+        else:
+            tunnel._previous._next = tunnel._next
+        if tunnel._next is not None:
+            tunnel._next._previous = tunnel._previous
+        tunnel._previous = tunnel._next = None
+        self._count -= 1
+        return 0
+
+
+@cython.final
+@cython.no_gc
+cdef class LegTunnel(Tunnel):
+    """A tunnel between two legs. (Not for the collector: its cycles are cut when it is over.)"""
+
+    def start(self, bytes head, bytes early_downstream, bytes early_upstream):
+        """Send the answer, then the bytes that came behind the heads; from now on, read."""
+        self._resume(DOWNSTREAM)
+        self._resume(UPSTREAM)
+        self._send(DOWNSTREAM, <const uint8_t*> head, len(head))
+        self.received(UPSTREAM, <const uint8_t*> early_upstream, len(early_upstream))
+        self.received(DOWNSTREAM, <const uint8_t*> early_downstream, len(early_downstream))
+
+    cdef inline Leg _leg(self, Side side):
+        return self._downstream if side == DOWNSTREAM else self._upstream
+
+    cdef size_t room(self, Side side) except? -1:
+        """How much may be read from `side` now: a queue grows by no more than brings it to the
+        buffer's size."""
+        cdef size_t queued = self._queued(self._other(side))
+        if queued + MIN_READ >= BUFFER_SIZE:
+            return MIN_READ
+        return BUFFER_SIZE - queued
+
+    cdef int check(self, double now) except -1:
+        cdef Side side
+        for side in range(2):
+            if not self.ends[side].gone:
+                self._leg(side).check(self.ends[side].eof)
+        return self.tick(now)
+
+    # hooks
+
+    cdef size_t _send(self, Side side, const uint8_t* data, size_t size) except? -1:
+        return self._leg(side).send(data, size)
+
+    cdef size_t _queued(self, Side side) except? -1:
+        return self._leg(side).queued()
+
+    cdef size_t _untaken(self, Side side) except? -1:
+        return self._leg(side).untaken()
+
+    cdef int _wake_in(self, double seconds) except -1:
+        self.driver.loop.call_later(seconds, self.wake)
+        return 0
+
+    cdef int _pause(self, Side side) except -1:
+        return self._leg(side).pause()
+
+    cdef int _resume(self, Side side) except -1:
+        return self._leg(side).resume()
+
+    cdef int _send_eof(self, Side side) except -1:
+        return self._leg(side).send_eof()
+
+    cdef int _release(self, Side side) except -1:
+        return self._leg(side).release()
+
+    cdef int _abort(self, Side side) except -1:
+        return self._leg(side).drop()
+
+    cdef int _over(self) except -1:
+        passage, self._passage = self._passage, None
+        self.driver._unlink(self)
+        self._downstream = self._upstream = None  # they refer to us
+        passage.over(self)
+        return 0
+
+
+@cython.no_gc
+cdef class Leg:
+    """One connection of a tunnel; each driver has its kind."""
+
+    cdef int attach(self, LegTunnel tunnel, Side side) except -1:
+        """Belong to `tunnel`: it is told from now on what the connection says."""
+        self.tunnel = tunnel
+        self.side = side
+        return 0
+
+    cdef size_t send(self, const uint8_t* data, size_t size) except? -1:
+        """Send or queue; returns what is then queued."""
+        raise NotImplementedError
+
+    cdef size_t queued(self) except? -1:
+        raise NotImplementedError
+
+    cdef size_t untaken(self) except? -1:
+        """What is queued here or in the system; 0 if nothing is queued here."""
+        return self.queued()
+
+    cdef int pause(self) except -1:
+        raise NotImplementedError
+
+    cdef int resume(self) except -1:
+        raise NotImplementedError
+
+    cdef int send_eof(self) except -1:
+        raise NotImplementedError
+
+    cdef int release(self) except -1:
+        """Both halves are over: close, then say that it is lost."""
+        raise NotImplementedError
+
+    cdef int drop(self) except -1:
+        """Close whatever is queued, then say that it is lost."""
+        raise NotImplementedError
+
+    cdef int check(self, bint eof) except -1:
+        """What no event tells: called with the clock."""
+        return 0
