@@ -24,6 +24,7 @@ cdef enum CloseCode:
     ABNORMAL_CLOSURE = 1006   # never on the wire
     INVALID_DATA = 1007
     MESSAGE_TOO_BIG = 1009
+    INTERNAL_ERROR = 1011
     BAD_GATEWAY = 1014
 
 

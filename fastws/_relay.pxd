@@ -68,7 +68,7 @@ cdef class Pipe:
     cdef bint message_open      # between a frame without FIN and its last continuation
     cdef uint64_t message_size
     cdef uint8_t held_size
-    cdef uint8_t held[131]      # an incomplete header or control frame (MAX_CONTROL)
+    cdef uint8_t* held          # an incomplete header or control frame; NULL if there is none
 
     # text under validation
     cdef bint checking
@@ -95,6 +95,7 @@ cdef class Pipe:
     cdef inline bint at_boundary(self) noexcept
 
     # private: one frame
+    cdef bint _hold(self, const uint8_t* data, size_t size) noexcept
     cdef size_t _fill_held(self, const uint8_t* data, size_t size, Span* out) noexcept
     cdef Py_ssize_t _unit(self, const uint8_t* data, size_t size) noexcept
     cdef bint _judge_start(self, const FrameHeader* header) noexcept

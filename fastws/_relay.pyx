@@ -5,6 +5,7 @@ from os import urandom
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from fastws._frame cimport (
@@ -14,7 +15,9 @@ from fastws._frame cimport (
     CLOSE,
     CONTINUATION,
     GOING_AWAY,
+    INTERNAL_ERROR,
     INVALID_DATA,
+    MAX_CONTROL,
     MAX_CONTROL_PAYLOAD,
     MAX_REASON,
     MESSAGE_TOO_BIG,
@@ -97,7 +100,12 @@ cdef class Rules:
         self.linger = linger
 
 
+# A held frame that was completed, until it is forwarded.
+cdef uint8_t[MAX_CONTROL] completed
+
+
 @cython.final
+@cython.no_gc
 cdef class Pipe:
     """One direction of a tunnel. `masked`: the source is a client, which must mask."""
 
@@ -108,6 +116,9 @@ cdef class Pipe:
         self.rsv_first = rsv_first
         self.rsv_rest = rsv_rest
         self.close_reason = b""
+
+    def __dealloc__(self):
+        free(self.held)
 
     @property
     def boundary(self):
@@ -171,8 +182,8 @@ cdef class Pipe:
                 if self.verdict or self.stand_in:
                     position = frame
             elif unit == 0:
-                self.held_size = <uint8_t> (size - position)
-                memcpy(self.held, data + position, self.held_size)
+                if not self._hold(data + position, size - position):
+                    position = frame
             break
         if not self.ended:
             out.size = position
@@ -180,6 +191,15 @@ cdef class Pipe:
         return size if whole else position
 
     # private: one frame
+
+    cdef bint _hold(self, const uint8_t* data, size_t size) noexcept:
+        """Keep the beginning of a header or control frame."""
+        self.held = <uint8_t*> malloc(MAX_CONTROL)
+        if self.held is NULL:
+            return self._fail(INTERNAL_ERROR, "out of memory")
+        memcpy(self.held, data, size)
+        self.held_size = <uint8_t> size
+        return True
 
     cdef size_t _fill_held(self, const uint8_t* data, size_t size, Span* out) noexcept:
         """Complete the header or control frame whose beginning is held."""
@@ -193,9 +213,12 @@ cdef class Pipe:
         if unit == 0:
             return taken
         if unit > 0 and not self.verdict and not self.ended and not (self.deaf and self.stand_in):
-            out.data = self.held
+            memcpy(completed, self.held, self.held_size)
+            out.data = completed
             out.size = self.held_size
             self.forwarded += self.held_size
+        free(self.held)
+        self.held = NULL
         self.held_size = 0
         return taken
 
