@@ -78,7 +78,7 @@ class AccessLog:
         client: str,
         target: bytes,
         host: bytes,
-        upstream: str,
+        upstream: object,
         protocol: bytes,
     ) -> None:
         """Log a tunnel that opens; ``protocol`` is the subprotocol agreed on, or empty."""
@@ -90,12 +90,12 @@ class AccessLog:
             client=client,
             host=host,
             target=target,
-            upstream=upstream,
+            upstream=str(upstream),
             protocol=protocol,
         )
 
     def closed(
-        self, *, number: int, client: str, upstream: str, duration: float, report: Report
+        self, *, number: int, client: str, upstream: object, duration: float, report: Report
     ) -> None:
         """Log a tunnel that is over; *in* is from the client, *out* is to it."""
         if not self._log.enabled("info"):
@@ -104,7 +104,7 @@ class AccessLog:
             "tunnel_closed",
             id=number,
             client=client,
-            upstream=upstream,
+            upstream=str(upstream),
             ended_by=_ENDINGS[report.ending],
             code=report.code,
             reason=report.reason,

@@ -56,12 +56,11 @@ class Context:
     def opened(self) -> None:
         """Count a downstream connection."""
         self.connections += 1
-        self.none_left.clear()
 
     def closed(self) -> None:
         """Count it out."""
         self.connections -= 1
-        if self.connections == 0:
+        if self.draining and self.connections == 0:
             self.none_left.set()
 
     def trusts(self, client: str) -> bool:

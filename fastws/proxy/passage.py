@@ -30,7 +30,7 @@ class Passage:
             client=self._client,
             target=request.target,
             host=request.host,
-            upstream=str(self._peer),
+            upstream=self._peer,
             protocol=agreed.protocol or b"",
         )
 
@@ -39,7 +39,7 @@ class Passage:
         self._context.access_log.closed(
             number=self._number,
             client=self._client,
-            upstream=str(self._peer),
+            upstream=self._peer,
             duration=self._context.loop.time() - self._since,
             report=report,
         )

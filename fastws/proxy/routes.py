@@ -50,8 +50,7 @@ class RouteTable:
 
     def match(self, host: bytes, path: bytes) -> Route | None:
         """Find the route for a Host header and a normalised path."""
-        name = _name(host)
-        for routes in self._candidates(name):
+        for routes in self._candidates(host):
             for route in routes:
                 if route.serves(path):
                     return route
@@ -66,15 +65,17 @@ class RouteTable:
             else:
                 yield self._exact.setdefault(host.encode(), [])
 
-    def _candidates(self, name: bytes) -> Iterable[list[Route]]:
-        if self._exact:
-            yield self._exact.get(name, [])
-        if self._wildcards:
-            dot = name.find(b".")
-            while dot >= 0:
-                yield self._wildcards.get(name[dot:], [])
-                dot = name.find(b".", dot + 1)
+    def _candidates(self, host: bytes) -> Iterable[list[Route]]:
+        if self._exact or self._wildcards:
+            yield from self._named(_name(host))
         yield self._any
+
+    def _named(self, name: bytes) -> Iterable[list[Route]]:
+        yield self._exact.get(name, [])
+        dot = name.find(b".")
+        while dot >= 0:
+            yield self._wildcards.get(name[dot:], [])
+            dot = name.find(b".", dot + 1)
 
 
 def _name(host: bytes) -> bytes:
