@@ -95,6 +95,7 @@ cdef class Pipe:
     cdef inline bint at_boundary(self) noexcept
 
     # private: one frame
+    cdef size_t _pass_messages(self, const uint8_t* data, size_t size) noexcept
     cdef bint _hold(self, const uint8_t* data, size_t size) noexcept
     cdef size_t _fill_held(self, const uint8_t* data, size_t size, Span* out) noexcept
     cdef Py_ssize_t _unit(self, const uint8_t* data, size_t size) noexcept
