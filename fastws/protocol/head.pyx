@@ -14,6 +14,7 @@ from cpython.bytearray cimport (
     PyByteArray_FromStringAndSize,
     PyByteArray_Resize,
 )
+from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.stdint cimport UINT32_MAX, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcmp, memcpy
@@ -289,8 +290,7 @@ cdef class Head:
 @cython.final
 @cython.no_gc
 cdef class RequestHead(Head):
-    def __init__(self, limits):
-        Head.__init__(self, limits)
+    def __cinit__(self):
         self.method = b""
         self.target = b""
 
@@ -432,7 +432,9 @@ cdef class ResponseHead(Head):
 
 cdef uint32_t clamped(object limit) except? 0:
     """A limit; no head is so big that an offset into it needs more bits."""
-    return UINT32_MAX if limit > UINT32_MAX else limit
+    cdef int overflow = 0
+    cdef long long number = PyLong_AsLongLongAndOverflow(limit, &overflow)
+    return UINT32_MAX if overflow > 0 or number > UINT32_MAX else number
 
 
 # the first line
