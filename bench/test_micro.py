@@ -8,8 +8,9 @@ from support.tunnels import DOWN, SIDES, UP, Side, by, closing, opened
 from fastws._memory import MemoryTunnel
 from fastws._relay import Pipe, Rules, accept_key
 from fastws.config.model import Limits
-from fastws.protocol.handshake import judge
-from fastws.protocol.head import RequestHead
+from fastws.protocol.handshake import check_answer, judge, switching_response, upgrade_request
+from fastws.protocol.head import RequestHead, ResponseHead
+from fastws.protocol.headers import Forwarded
 
 SEGMENT = 64 * 1024
 both_ways = pytest.mark.parametrize("side", SIDES)
@@ -29,6 +30,18 @@ HEAD = b"\r\n".join(
         b"Connection: keep-alive, Upgrade",
         b"Cookie: session=0123456789abcdef0123456789abcdef",
         b"Upgrade: websocket",
+        b"",
+        b"",
+    ]
+)
+ANSWER = b"\r\n".join(
+    [
+        b"HTTP/1.1 101 Switching Protocols",
+        b"Date: Sun, 22 Nov 2026 19:00:00 GMT",
+        b"Connection: Upgrade",
+        b"Upgrade: websocket",
+        b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+        b"Sec-WebSocket-Extensions: permessage-deflate",
         b"",
         b"",
     ]
@@ -102,14 +115,59 @@ def test_accept_key(benchmark: BenchmarkFixture) -> None:
     assert benchmark(accept_key, b"dGhlIHNhbXBsZSBub25jZQ==") == b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
+def parsed(data: bytes) -> RequestHead:
+    """Parse a whole request's head."""
+    head = RequestHead(Limits())
+    head.feed(data)
+    return head
+
+
+def answered(data: bytes) -> ResponseHead:
+    """Parse a whole answer's head."""
+    head = ResponseHead(Limits())
+    head.feed(data)
+    return head
+
+
 def test_request_head(benchmark: BenchmarkFixture) -> None:
     """Parse and judge a browser's upgrade request."""
     limits = Limits()
 
-    def parse() -> bytes:
+    def parse() -> RequestHead:
         head = RequestHead(limits)
         head.feed(HEAD)
-        return judge(head).key
+        judge(head)
+        return head
 
     benchmark.group = "handshake"
-    assert benchmark(parse) == b"dGhlIHNhbXBsZSBub25jZQ=="
+    assert benchmark(parse).target == b"/chat?room=1"
+
+
+def test_upgrade_request(benchmark: BenchmarkFixture) -> None:
+    """Build the request to the upstream."""
+    request = judge(parsed(HEAD))
+    forwarded = Forwarded(b"192.0.2.1", tls=False, trusted=False)
+    benchmark.group = "handshake"
+    assert benchmark(upgrade_request, request, forwarded).startswith(b"GET /chat?room=1 HTTP/1.1")
+
+
+def test_answer_head(benchmark: BenchmarkFixture) -> None:
+    """Parse the upstream's 101 and hold it against the request."""
+    limits = Limits()
+    request = judge(parsed(HEAD))
+
+    def check() -> bool:
+        head = ResponseHead(limits)
+        head.feed(ANSWER)
+        return check_answer(request, head) is not None
+
+    benchmark.group = "handshake"
+    assert benchmark(check)
+
+
+def test_switching_response(benchmark: BenchmarkFixture) -> None:
+    """Build the 101 to the client."""
+    agreed = check_answer(judge(parsed(HEAD)), answered(ANSWER))
+    assert agreed is not None
+    benchmark.group = "handshake"
+    assert benchmark(switching_response, agreed).startswith(b"HTTP/1.1 101 ")

@@ -11,13 +11,48 @@ cdef inline uint32_t rotated(uint32_t word, int bits) noexcept nogil:
     return word << bits | word >> (32 - bits)
 
 
-cdef inline void sha1_turn(uint32_t* state, uint32_t mixed, uint32_t added) noexcept nogil:
-    cdef uint32_t first = rotated(state[0], 5) + mixed + state[4] + added
-    state[4] = state[3]
-    state[3] = state[2]
-    state[2] = rotated(state[1], 30)
-    state[1] = state[0]
-    state[0] = first
+cdef inline void sha1_turn(uint32_t a, uint32_t* b, uint32_t* e, uint32_t mixed,
+                           uint32_t added) noexcept nogil:
+    """One turn; the next one takes the five words one place further."""
+    e[0] += rotated(a, 5) + mixed + added
+    b[0] = rotated(b[0], 30)
+
+
+cdef inline uint32_t choice(uint32_t b, uint32_t c, uint32_t d) noexcept nogil:
+    return d ^ (b & (c ^ d))
+
+
+cdef inline uint32_t parity(uint32_t b, uint32_t c, uint32_t d) noexcept nogil:
+    return b ^ c ^ d
+
+
+cdef inline uint32_t majority(uint32_t b, uint32_t c, uint32_t d) noexcept nogil:
+    return (b & c) | (d & (b | c))
+
+
+ctypedef uint32_t (*Mix)(uint32_t b, uint32_t c, uint32_t d) noexcept nogil
+
+
+cdef inline void sha1_turns(uint32_t* state, Mix mix, const uint32_t* words,
+                            uint32_t constant) noexcept nogil:
+    """Twenty turns, by fives: then each word is in its place again."""
+    cdef uint32_t a = state[0]
+    cdef uint32_t b = state[1]
+    cdef uint32_t c = state[2]
+    cdef uint32_t d = state[3]
+    cdef uint32_t e = state[4]
+    cdef int i
+    for i in range(0, 20, 5):
+        sha1_turn(a, &b, &e, mix(b, c, d), words[i] + constant)
+        sha1_turn(e, &a, &d, mix(a, b, c), words[i + 1] + constant)
+        sha1_turn(d, &e, &c, mix(e, a, b), words[i + 2] + constant)
+        sha1_turn(c, &d, &b, mix(d, e, a), words[i + 3] + constant)
+        sha1_turn(b, &c, &a, mix(c, d, e), words[i + 4] + constant)
+    state[0] = a
+    state[1] = b
+    state[2] = c
+    state[3] = d
+    state[4] = e
 
 
 cdef inline void sha1_schedule(const uint8_t* block, uint32_t* words) noexcept nogil:
@@ -31,20 +66,16 @@ cdef inline void sha1_schedule(const uint8_t* block, uint32_t* words) noexcept n
 
 cdef inline void sha1_block(uint32_t* hashed, const uint8_t* block) noexcept nogil:
     cdef uint32_t words[80]
-    cdef uint32_t s[5]
+    cdef uint32_t state[5]
     cdef int i
     sha1_schedule(block, words)
-    memcpy(s, hashed, sizeof(s))
-    for i in range(20):
-        sha1_turn(s, (s[1] & s[2]) | (~s[1] & s[3]), words[i] + 0x5A827999u)
-    for i in range(20, 40):
-        sha1_turn(s, s[1] ^ s[2] ^ s[3], words[i] + 0x6ED9EBA1u)
-    for i in range(40, 60):
-        sha1_turn(s, (s[1] & s[2]) | (s[1] & s[3]) | (s[2] & s[3]), words[i] + 0x8F1BBCDCu)
-    for i in range(60, 80):
-        sha1_turn(s, s[1] ^ s[2] ^ s[3], words[i] + 0xCA62C1D6u)
+    memcpy(state, hashed, sizeof(state))
+    sha1_turns(state, choice, words, 0x5A827999u)
+    sha1_turns(state, parity, words + 20, 0x6ED9EBA1u)
+    sha1_turns(state, majority, words + 40, 0x8F1BBCDCu)
+    sha1_turns(state, parity, words + 60, 0xCA62C1D6u)
     for i in range(5):
-        hashed[i] += s[i]
+        hashed[i] += state[i]
 
 
 cdef inline void sha1_60(const uint8_t* data, uint8_t* digest) noexcept nogil:

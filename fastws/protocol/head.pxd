@@ -25,7 +25,7 @@ cdef class Head:
     cdef uint32_t _lines          # complete ones, the first line included
 
     # once it is complete
-    cdef readonly bytes raw
+    cdef bytes _raw               # without its last byte
     cdef Table table
     cdef uint8_t minor            # of HTTP/1.x
     cdef readonly uint32_t dropped
@@ -55,7 +55,6 @@ cdef class RequestHead(Head):
     cdef readonly bytes target
 
     cdef bint upgrades(self) noexcept
-    cdef int _check_grammar(self) except -1
     cdef int _check_host(self) except -1
     cdef int _check_framing(self) except -1
 
@@ -65,5 +64,4 @@ cdef class ResponseHead(Head):
     cdef uint32_t _reason_size
 
     cdef bint chunked(self) noexcept
-    cdef int _check_grammar(self) except -1
     cdef int _check_framing(self) except -1

@@ -28,10 +28,6 @@ class Head:
 
     def __init__(self, limits: Limits) -> None: ...
     @property
-    def raw(self) -> bytes:
-        """All of it, as it came; empty while it is incomplete."""
-
-    @property
     def version(self) -> tuple[int, int]: ...
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:

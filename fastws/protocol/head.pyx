@@ -14,9 +14,7 @@ from cpython.bytearray cimport (
     PyByteArray_FromStringAndSize,
     PyByteArray_Resize,
 )
-from cpython.exc cimport PyErr_Clear, PyErr_ExceptionMatches
-from cpython.object cimport PyObject
-from cpython.ref cimport Py_XDECREF
+from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.stdint cimport UINT32_MAX, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcmp, memcpy
@@ -44,10 +42,6 @@ from fastws.protocol.headers cimport (
     value_of,
 )
 
-cdef extern from "Python.h":
-    # NULL means that it has raised: to be looked at without building a traceback.
-    PyObject* PyObject_CallOneArg(object function, object argument)
-
 # RFC 3986 section 3.2.2, without the userinfo of section 3.2.1.
 cdef object HOST_AND_PORT = re.compile(
     rb"(?:(?:[0-9A-Za-z._~!$&'()*+,;=-]++|%[0-9A-Fa-f]{2})++|\[([0-9A-Fa-f:.]+)\])(?::[0-9]{0,5})?"
@@ -58,33 +52,49 @@ cdef uint8_t TLS_HANDSHAKE = 0x16
 
 @cython.internal
 @cython.final
+cdef class Nobody:
+    """A protocol without callbacks, which says so at once."""
+
+    def __getattribute__(self, name):
+        return None
+
+
+@cython.internal
+@cython.final
 cdef class Grammar:
-    """httptools, as the judge of whole heads."""
+    """httptools, as the judge of whole heads.
+
+    It gets a head without its last byte, the LF of the empty line, with which a parser would raise
+    `HttpParserUpgrade` or wait for a body: making and clearing an exception costs several times
+    what the parsing does. Only Transfer-Encoding is judged with the last byte.
+    """
     cdef object _reset
     cdef object _feed
 
     def __init__(self, parser):
         # Initialised again, a parser is as good as new, whatever it has met, and without the cost
-        # of another. There are no callbacks.
+        # of another.
         self._reset = parser.__init__
         self._feed = parser.feed_data
 
     cdef int check(self, bytes head) except -1:
         """Raises HttpParserError."""
-        cdef PyObject* result
-        self._reset(None)
-        result = PyObject_CallOneArg(self._feed, head)
-        if result is not NULL:
-            Py_XDECREF(result)
-        elif PyErr_ExceptionMatches(HttpParserUpgrade):
-            PyErr_Clear()
-        else:
-            return -1
+        self._reset(NOBODY)
+        self._feed(head)
+        return 0
+
+    cdef int check_end(self) except -1:
+        """Give it the last byte, too."""
+        try:
+            self._feed(b"\n")
+        except HttpParserUpgrade:
+            pass
         return 0
 
 
-cdef Grammar REQUESTS = Grammar(HttpRequestParser(None))
-cdef Grammar RESPONSES = Grammar(HttpResponseParser(None))
+cdef Nobody NOBODY = Nobody()
+cdef Grammar REQUESTS = Grammar(HttpRequestParser(NOBODY))
+cdef Grammar RESPONSES = Grammar(HttpResponseParser(NOBODY))
 
 
 @cython.no_gc
@@ -94,7 +104,7 @@ cdef class Head:
         self._room = clamped(limits.head_bytes)
         self._most = clamped(limits.headers)
         self.minor = 1
-        self.raw = b""
+        self._raw = b""
         self._restart()
 
     def __dealloc__(self):
@@ -186,12 +196,12 @@ cdef class Head:
     cdef int _cut(self, bint underscores) except -1:
         """Fill the table from a head that httptools has found well-formed."""
         cdef Table* table = &self.table
-        cdef size_t size = len(self.raw)
+        cdef size_t size = len(self._raw)
         cdef Field* field = <Field*> malloc(self._lines * sizeof(Field))
         if field is NULL:
             raise MemoryError
         table.fields = field
-        table.data = self.raw
+        table.data = self._raw
         cdef size_t at = <const uint8_t*> memchr(table.data, c"\n", size) + 1 - table.data
         while at < self._line:
             at = cut_field(table.data, size, at, field)
@@ -280,8 +290,7 @@ cdef class Head:
 @cython.final
 @cython.no_gc
 cdef class RequestHead(Head):
-    def __init__(self, limits):
-        Head.__init__(self, limits)
+    def __cinit__(self):
         self.method = b""
         self.target = b""
 
@@ -315,21 +324,20 @@ cdef class RequestHead(Head):
         return 0
 
     cdef bint _whole(self, const uint8_t* data, size_t size) except -1:
-        self.raw = data[:size]
-        self._check_grammar()
-        self._cut(underscores=False)
+        self._raw = data[:size - 1]
+        try:
+            REQUESTS.check(self._raw)
+            self._cut(underscores=False)
+            if has(&self.table, TRANSFER_ENCODING):
+                REQUESTS.check_end()
+        except HttpParserError as error:
+            self._refuse(f"The head is malformed: {error}")
         self._check_host()
         if has(&self.table, CONTENT_LENGTH) or has(&self.table, TRANSFER_ENCODING):
             self._check_framing()
         if self.minor == 0 and self.upgrades():
             self._refuse("An upgrade needs HTTP/1.1 (RFC 9110 section 7.8)")
         return True
-
-    cdef int _check_grammar(self) except -1:
-        try:
-            return REQUESTS.check(self.raw)
-        except HttpParserError as error:
-            self._refuse(f"The head is malformed: {error}")
 
     cdef int _check_host(self) except -1:
         """RFC 9112 section 3.2: exactly one, and valid; HTTP/1.0 may do without."""
@@ -365,7 +373,7 @@ cdef class RequestHead(Head):
 cdef class ResponseHead(Head):
     @property
     def reason(self):
-        return self.raw[13:13 + self._reason_size]
+        return self._raw[13:13 + self._reason_size]
 
     @property
     def has_chunked_body(self):
@@ -397,24 +405,17 @@ cdef class ResponseHead(Head):
         return 0
 
     cdef bint _whole(self, const uint8_t* data, size_t size) except -1:
-        self.raw = data[:size]
-        self._check_grammar()
+        self._raw = data[:size - 1]
+        try:
+            RESPONSES.check(self._raw)
+        except HttpParserError as error:
+            self._refuse(f"its head is malformed: {error}")
         self._cut(underscores=True)
         if self.status < 200 and self.status != 101:
             return False
         if has(&self.table, TRANSFER_ENCODING):
             self._check_framing()
         return True
-
-    cdef int _check_grammar(self) except -1:
-        try:
-            return RESPONSES.check(self.raw)
-        except HttpParserError as error:
-            # httptools stumbles over a 101 without Upgrade after it is parsed; the handshake
-            # says better what is wrong with it.
-            if not is_parsed_whole(self.raw):
-                self._refuse(f"its head is malformed: {error}")
-        return 0
 
     cdef int _check_framing(self) except -1:
         """RFC 9112 section 6.1: any other use of Transfer-Encoding is ambiguous."""
@@ -431,7 +432,9 @@ cdef class ResponseHead(Head):
 
 cdef uint32_t clamped(object limit) except? 0:
     """A limit; no head is so big that an offset into it needs more bits."""
-    return UINT32_MAX if limit > UINT32_MAX else limit
+    cdef int overflow = 0
+    cdef long long number = PyLong_AsLongLongAndOverflow(limit, &overflow)
+    return UINT32_MAX if overflow > 0 or number > UINT32_MAX else number
 
 
 # the first line
@@ -556,21 +559,3 @@ cdef bint ends_in_chunked(const Table* table) noexcept nogil:
             count += last
         field = next_field(table, TRANSFER_ENCODING, field)
     return last and count == 1
-
-
-class _Completion:
-    def __init__(self):
-        self.seen = False
-
-    def on_message_complete(self):
-        self.seen = True
-
-
-cdef bint is_parsed_whole(bytes head) except -1:
-    """Does httptools come to the end of a head of a message without a body?"""
-    completion = _Completion()
-    try:
-        HttpResponseParser(completion).feed_data(head)
-    except HttpParserError:
-        pass
-    return completion.seen

@@ -80,105 +80,23 @@ cdef struct Out:
 
 # names and lists
 
-cdef inline bint begins(const uint8_t* name, size_t size, const char* known,
-                        size_t known_size) noexcept nogil:
-    """Does a name begin with `known`, which is in lower case?
+cdef Known identify(const uint8_t* name, size_t size) noexcept nogil
+
+
+cdef inline bint named(const uint8_t* name, size_t size, const char* known,
+                       size_t known_size) noexcept nogil:
+    """Is it `known`, which is in lower case, in whatever case?
 
     Of the bytes that can stand in a name or a value, 0x20 turns only capitals into letters, and
     none into a hyphen.
     """
     cdef size_t i
-    if size < known_size:
+    if size != known_size:
         return False
-    for i in range(known_size):
+    for i in range(size):
         if name[i] | 0x20 != <uint8_t> known[i]:
             return False
     return True
-
-
-cdef inline bint named(const uint8_t* name, size_t size, const char* known,
-                       size_t known_size) noexcept nogil:
-    """Is it `known`, in whatever case?"""
-    return size == known_size and begins(name, size, known, known_size)
-
-
-cdef inline Known identify(const uint8_t* name, size_t size) noexcept nogil:
-    """Tell which name it is; it is not empty."""
-    cdef uint8_t first = name[0] | 0x20
-    if first == c"c":
-        if named(name, size, b"connection", 10):
-            return CONNECTION
-        if named(name, size, b"content-length", 14):
-            return CONTENT_LENGTH
-    elif first == c"f":
-        if begins(name, size, b"forwarded", 9):
-            return IDENTITY
-    elif first == c"h":
-        if named(name, size, b"host", 4):
-            return HOST
-    elif first == c"k":
-        if named(name, size, b"keep-alive", 10):
-            return KEEP_ALIVE
-    elif first == c"o":
-        if named(name, size, b"origin", 6):
-            return ORIGIN
-    elif first == c"p":
-        if begins(name, size, b"proxy-", 6):
-            return identify_proxy(name + 6, size - 6)
-    elif first == c"s":
-        if begins(name, size, b"sec-websocket-", 14):
-            return identify_sec_websocket(name + 14, size - 14)
-    elif first == c"t":
-        if named(name, size, b"te", 2):
-            return TE
-        if named(name, size, b"trailer", 7):
-            return TRAILER
-        if named(name, size, b"transfer-encoding", 17):
-            return TRANSFER_ENCODING
-    elif first == c"u":
-        if named(name, size, b"upgrade", 7):
-            return UPGRADE
-    elif first == c"x":
-        return identify_x(name, size)
-    return OTHER
-
-
-cdef inline Known identify_proxy(const uint8_t* name, size_t size) noexcept nogil:
-    if named(name, size, b"authenticate", 12):
-        return PROXY_AUTHENTICATE
-    if named(name, size, b"authorization", 13):
-        return PROXY_AUTHORIZATION
-    if named(name, size, b"connection", 10):
-        return PROXY_CONNECTION
-    return OTHER
-
-
-cdef inline Known identify_sec_websocket(const uint8_t* name, size_t size) noexcept nogil:
-    if named(name, size, b"accept", 6):
-        return SEC_WEBSOCKET_ACCEPT
-    if named(name, size, b"extensions", 10):
-        return SEC_WEBSOCKET_EXTENSIONS
-    if named(name, size, b"key", 3):
-        return SEC_WEBSOCKET_KEY
-    if named(name, size, b"protocol", 8):
-        return SEC_WEBSOCKET_PROTOCOL
-    if named(name, size, b"version", 7):
-        return SEC_WEBSOCKET_VERSION
-    return SEC_WEBSOCKET
-
-
-cdef inline Known identify_x(const uint8_t* name, size_t size) noexcept nogil:
-    if begins(name, size, b"x-real-ip", 9):
-        return X_REAL_IP if size == 9 else IDENTITY
-    if not begins(name, size, b"x-forwarded-", 12):
-        return OTHER
-    if named(name + 12, size - 12, b"for", 3):
-        return X_FORWARDED_FOR
-    if named(name + 12, size - 12, b"host", 4):
-        return X_FORWARDED_HOST
-    if named(name + 12, size - 12, b"proto", 5):
-        return X_FORWARDED_PROTO
-    return IDENTITY
 
 
 cdef inline bint is_alphanumeric(uint8_t byte) noexcept nogil:

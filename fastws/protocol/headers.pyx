@@ -2,8 +2,99 @@
 
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memchr
+from libc.string cimport memchr, memcmp, memset
 
+
+cdef struct Name:
+    # in lower case, as much of it as the longest known name has
+    char text[24]
+    size_t size
+
+
+# names
+
+cdef Known identify(const uint8_t* name, size_t size) noexcept nogil:
+    """Tell which name it is; it is not empty."""
+    cdef Name low
+    cdef size_t i
+    low.size = size
+    memset(low.text, 0, sizeof(low.text))
+    for i in range(min(size, sizeof(low.text))):
+        low.text[i] = name[i] | 0x20  # see `named`
+    if low.text[0] == c"s":
+        return identify_sec_websocket(&low) if starts(&low, b"sec-websocket-", 14) else OTHER
+    if low.text[0] == c"p":
+        return identify_proxy(&low)
+    if low.text[0] == c"f" or low.text[0] == c"x":
+        return identify_identity(&low)
+    return identify_framing(&low)
+
+
+cdef inline bint starts(const Name* name, const char* known, size_t size) noexcept nogil:
+    return memcmp(name.text, known, size) == 0
+
+
+cdef inline bint equals(const Name* name, const char* known, size_t size) noexcept nogil:
+    return name.size == size and memcmp(name.text, known, size) == 0
+
+
+cdef inline Known identify_framing(const Name* name) noexcept nogil:
+    if equals(name, b"host", 4):
+        return HOST
+    if equals(name, b"upgrade", 7):
+        return UPGRADE
+    if equals(name, b"connection", 10):
+        return CONNECTION
+    if equals(name, b"origin", 6):
+        return ORIGIN
+    if equals(name, b"content-length", 14):
+        return CONTENT_LENGTH
+    if equals(name, b"transfer-encoding", 17):
+        return TRANSFER_ENCODING
+    if equals(name, b"keep-alive", 10):
+        return KEEP_ALIVE
+    if equals(name, b"te", 2):
+        return TE
+    return TRAILER if equals(name, b"trailer", 7) else OTHER
+
+
+cdef inline Known identify_sec_websocket(const Name* name) noexcept nogil:
+    if equals(name, b"sec-websocket-key", 17):
+        return SEC_WEBSOCKET_KEY
+    if equals(name, b"sec-websocket-version", 21):
+        return SEC_WEBSOCKET_VERSION
+    if equals(name, b"sec-websocket-accept", 20):
+        return SEC_WEBSOCKET_ACCEPT
+    if equals(name, b"sec-websocket-protocol", 22):
+        return SEC_WEBSOCKET_PROTOCOL
+    if equals(name, b"sec-websocket-extensions", 24):
+        return SEC_WEBSOCKET_EXTENSIONS
+    return SEC_WEBSOCKET
+
+
+cdef inline Known identify_proxy(const Name* name) noexcept nogil:
+    if equals(name, b"proxy-authenticate", 18):
+        return PROXY_AUTHENTICATE
+    if equals(name, b"proxy-authorization", 19):
+        return PROXY_AUTHORIZATION
+    return PROXY_CONNECTION if equals(name, b"proxy-connection", 16) else OTHER
+
+
+cdef inline Known identify_identity(const Name* name) noexcept nogil:
+    if equals(name, b"x-forwarded-for", 15):
+        return X_FORWARDED_FOR
+    if equals(name, b"x-forwarded-proto", 17):
+        return X_FORWARDED_PROTO
+    if equals(name, b"x-forwarded-host", 16):
+        return X_FORWARDED_HOST
+    if equals(name, b"x-real-ip", 9):
+        return X_REAL_IP
+    if starts(name, b"x-forwarded-", 12) or starts(name, b"forwarded", 9):
+        return IDENTITY
+    return IDENTITY if starts(name, b"x-real-ip", 9) else OTHER
+
+
+# the table
 
 cdef size_t cut_field(const uint8_t* data, size_t size, size_t at, Field* field) noexcept nogil:
     """Cut the header line at `at`, which ends in CRLF; returns where the next one begins."""
@@ -87,6 +178,8 @@ cdef void put_fields(Out* out, const Table* table, uint32_t dropped) noexcept no
             put(out, b"\r\n", 2)
         field += 1
 
+
+# writing
 
 cdef inline Text text(bytes value) noexcept:
     return Text(value, len(value))

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from support import reference_head
 from support.heads import Limits, drip, head, request, response, switching, upgrade
 
 from fastws.errors import Reject, UpstreamReject
@@ -440,6 +442,93 @@ class TestInterimResponses:
     def test_headers_are_counted_for_each_head(self) -> None:
         assert response(self.EARLY * 3 + switching(), Limits(headers=3)).status == 101
         refused_answer(switching(b"A: b"), Limits(headers=3))
+
+
+class TestOneAfterTheOther:
+    """One parser of httptools judges all heads: nothing of one may show in the next."""
+
+    REQUESTS = (
+        upgrade(),
+        upgrade(b"Connection: close"),
+        upgrade(b"Content-Length: 0"),
+        upgrade(b"Transfer-Encoding: chunked"),
+        head(b"POST / HTTP/1.1", [HOST, b"Content-Length: 5"]),
+        head(b"POST / HTTP/1.1", [HOST, b"Transfer-Encoding: chunked"]),
+        head(b"POST / HTTP/1.1", [HOST, b"Transfer-Encoding: chunked, gzip"]),
+        head(b"GET / HTTP/1.0", [HOST, b"Connection: keep-alive"]),
+        head(GET, [HOST, b"Connection: close"]),
+        head(GET, [HOST, b"Bad header"]),
+        head(GET, [HOST, b"Content-Length: 5", b"Content-Length: 5"]),
+        head(b"FROB / HTTP/1.1", [HOST]),
+    )
+    ANSWERS = (
+        switching(),
+        switching(b"Connection: close"),
+        switching(b"Content-Length: 5"),
+        switching(b"Transfer-Encoding: chunked"),
+        switching(without=b"Upgrade"),
+        *(
+            head(b"HTTP/1.%d %d" % (minor, status), lines)
+            for minor in (0, 1)
+            for status in (200, 204, 304, 404, 426, 599)
+            for lines in (
+                [],
+                [b"Content-Length: 5"],
+                [b"Transfer-Encoding: chunked"],
+                [b"Connection: close"],
+                [b"Connection: Upgrade", b"Upgrade: h2c"],
+                [b"Transfer-Encoding: gzip"],
+                [b"Bad header: a", b"Content-Length: x"],
+            )
+        ),
+        head(b"HTTP/1.1 103 Early", [b"Content-Length: 5"]) + switching(),
+    )
+
+    @staticmethod
+    def outcome(parser: RequestHead | ResponseHead, data: bytes) -> object:
+        try:
+            return parser.feed(data), parser.version, parser.headers
+        except Reject as reject:
+            return str(reject)
+
+    @pytest.mark.parametrize("first", REQUESTS)
+    def test_requests(self, first: bytes) -> None:
+        for second in self.REQUESTS:
+            self.outcome(RequestHead(Limits()), first)
+            assert self.outcome(RequestHead(Limits()), second) == self.outcome(
+                reference_head.RequestHead(Limits()), second
+            )
+
+    @pytest.mark.parametrize("first", ANSWERS)
+    def test_answers(self, first: bytes) -> None:
+        for second in self.ANSWERS:
+            self.outcome(ResponseHead(Limits()), first)
+            assert self.outcome(ResponseHead(Limits()), second) == self.outcome(
+                reference_head.ResponseHead(Limits()), second
+            )
+
+
+def test_limits_may_be_out_of_all_proportion() -> None:
+    limits = Limits(head_bytes=2**63 - 1, headers=10**30, target_bytes=2**63 - 1)
+    assert request(upgrade(), limits).is_upgrade
+    assert response(switching(), limits).status == 101
+
+
+@pytest.mark.parametrize("data", [upgrade(), b"GET / HTTP/1.1\n"])
+def test_nothing_is_taken_after_the_end(data: bytes) -> None:
+    parser = RequestHead(Limits())
+    with suppress(Reject):
+        parser.feed(data)
+    with pytest.raises(ValueError, match="complete"):
+        parser.feed(b"x")
+
+
+def test_an_incomplete_head_has_no_parts() -> None:
+    parser = RequestHead(Limits())
+    assert parser.feed(upgrade(line=b"GET /a HTTP/1.1")[:-2]) is None
+    assert (parser.target, parser.headers, parser.values(b"host")) == (b"/a", [], [])
+    answer = ResponseHead(Limits())
+    assert (answer.status, answer.reason, answer.names) == (0, b"", [])
 
 
 def test_no_leniency_of_httptools_is_ever_asked_for() -> None:
