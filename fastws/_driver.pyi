@@ -7,7 +7,7 @@ from typing_extensions import disjoint_base
 
 from fastws._relay import Rules, Tunnel
 
-class Passage(Protocol):
+class _Passage(Protocol):
     """What the log is to be told of a tunnel."""
 
     def over(self, report: LegTunnel) -> None:
@@ -41,7 +41,7 @@ class Driver:
         early_upstream: bytes,
         rsv_first: int = 0,
         rsv_rest: int = 0,
-        passage: Passage,
+        passage: _Passage,
     ) -> LegTunnel:
         """Take over two connections and relay between them.
 

@@ -9,7 +9,7 @@ from typing_extensions import disjoint_base
 
 from fastws._driver import Driver, Leg
 
-class Caller(Protocol):
+class _Caller(Protocol):
     """The protocol of a connection that is being made."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
@@ -30,7 +30,7 @@ class Sockets:
         A peer that answers nothing for `stall` seconds is taken for lost.
         """
 
-    def connect(self, address: bytes, protocol: Caller, stall: float) -> SocketLeg:
+    def connect(self, address: bytes, protocol: _Caller, stall: float) -> SocketLeg:
         """Connect to a packed sockaddr, and return the transport at once.
 
         `protocol` is told by `connection_made`, maybe before this returns, or by

@@ -169,9 +169,9 @@ cdef class Acceptor:
 
     def accept(self):
         """Take what waits, a batch of it at most."""
-        cdef int i, fd
+        cdef int fd
         cdef SocketLeg leg
-        for i in range(BATCH):
+        for _ in range(BATCH):
             fd = accept4(self.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
             if fd < 0:
                 self._failed(errno)

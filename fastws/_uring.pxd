@@ -33,7 +33,7 @@ cdef enum:
 cdef class Uring(Sockets):
     cdef Ring ring
     cdef list _dirty               # legs that have something to send
-    cdef readonly size_t in_flight # requests that are under way
+    cdef readonly size_t in_flight  # requests that are under way
 
     # buffers
     cdef Buffer* _entries

@@ -10,7 +10,6 @@ from libc.stdlib cimport free
 
 from fastws._driver cimport BUFFER_SIZE, Driver
 from fastws._io_uring cimport (
-    CQE_BUFFER,
     CQE_BUFFER_SHIFT,
     CQE_MORE,
     MAP_ANONYMOUS,

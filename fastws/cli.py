@@ -28,7 +28,9 @@ def main() -> None:
 @click.option("--balance", metavar="METHOD", help="Balance upstreams by this method.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Run N processes.")
 @click.option(
-    "--driver", type=click.Choice(["auto", "uring", "epoll", "transport"]), help="Move bytes with this."
+    "--driver",
+    type=click.Choice(["auto", "uring", "epoll", "transport"]),
+    help="Move bytes with this.",
 )
 @click.option("--tls-cert", metavar="FILE", help="Certificates (PEM) of the wss listeners.")
 @click.option("--tls-key", metavar="FILE", help="Private key (PEM) of the wss listeners.")

@@ -7,8 +7,8 @@ from ipaddress import ip_address
 from fastws._driver import Driver
 from fastws.config.model import Config
 from fastws.observe.access_log import AccessLog
-from fastws.proxy.routes import RouteTable
 from fastws.proxy.drivers import bare_sockets
+from fastws.proxy.routes import RouteTable
 from fastws.proxy.watchdog import Watchdog
 from fastws.upstream.connector import Connector
 from fastws.upstream.group import Upstream

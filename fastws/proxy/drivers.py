@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from fastws.errors import FastwsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fastws._driver import Driver
     from fastws._sockets import Sockets
 
@@ -23,31 +23,19 @@ def bare_sockets(name: str, driver: Driver) -> Sockets | None:
         return None
     if name != "auto":
         return _make(name, driver)
-    for each in _MAKERS:
-        try:
+    for each in _KINDS:
+        with suppress(FastwsError):
             return _make(each, driver)
-        except FastwsError:
-            continue
     return None
 
 
-def _uring(driver: Driver) -> Sockets:
-    from fastws._uring import Uring
-
-    return Uring(driver)
-
-
-def _epoll(driver: Driver) -> Sockets:
-    from fastws._epoll import Epoll
-
-    return Epoll(driver)
-
-
-_MAKERS: dict[str, Callable[[Driver], Sockets]] = {"uring": _uring, "epoll": _epoll}
+_KINDS = {"uring": ("fastws._uring", "Uring"), "epoll": ("fastws._epoll", "Epoll")}
 
 
 def _make(name: str, driver: Driver) -> Sockets:
+    module, kind = _KINDS[name]
     try:
-        return _MAKERS[name](driver)
+        made: Sockets = getattr(import_module(module), kind)(driver)
     except (ImportError, OSError) as error:
         raise FastwsError(f"driver {name} does not work here: {error}") from error
+    return made

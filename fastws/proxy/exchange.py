@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from fastws.errors import UpstreamReject
 from fastws.protocol.head import ResponseHead
+from fastws.upstream.connector import Caller
 
 if TYPE_CHECKING:
+    import asyncio
+
     from fastws.protocol.head import Limits
     from fastws.proxy.session import Session
     from fastws.upstream.connector import Attempt, Connector
     from fastws.upstream.peer import Peer
 
 
-class Exchange(asyncio.Protocol):
-    """The protocol of a peer's connection, from the attempt to make it until the answer's head is
-    read."""
+class Exchange(Caller):
+    """The protocol of a peer's connection, from the first attempt to the head of its answer."""
 
     __slots__ = ("_attempt", "_head", "_request", "_session", "connected", "transport")
 

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import struct
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from fastws.upstream.peer import Peer
 
 
-class Caller(Protocol):
-    """An asyncio.Protocol that is also told when there will be no connection."""
+class Caller(asyncio.Protocol):
+    """Who wants a connection, and is also told when there will be none."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection."""
+    __slots__ = ()
 
     def connect_failed(self, error: OSError) -> None:
         """Do without."""
+        raise NotImplementedError
 
 
 class Attempt(Protocol):
@@ -154,7 +154,7 @@ class _Walk:
         raise last
 
 
-class _Reached:
+class _Reached(Caller):
     """Hands a connection on to the one who wanted it."""
 
     def __init__(self, caller: Caller) -> None:
@@ -162,7 +162,7 @@ class _Reached:
         self.outcome: asyncio.Future[OSError | None] = asyncio.Future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.set_protocol(self._caller)  # type: ignore[arg-type]
+        transport.set_protocol(self._caller)
         self._caller.connection_made(transport)
         self.outcome.set_result(None)
 
@@ -187,11 +187,12 @@ def _packed(peer: Peer) -> bytes | None:
     return _pack(found[0][0], found[0][4])
 
 
-def _pack(family: int, place: tuple[str, int] | tuple[str, int, int, int]) -> bytes:
+def _pack(family: int, place: Sequence[Any]) -> bytes:
     """Write an address as connect(2) wants it: struct sockaddr_in or sockaddr_in6 of Linux."""
     host, port, *rest = place
     raw = socket.inet_pton(family, host.partition("%")[0])
+    start = struct.pack("=H", family)
     if family == socket.AF_INET:
-        return struct.pack("=H", family) + struct.pack("!H4s8x", port, raw)
+        return start + struct.pack("!H4s8x", port, raw)
     flow, scope = rest
-    return struct.pack("=H", family) + struct.pack("!HI16s", port, flow, raw) + struct.pack("=I", scope)
+    return start + struct.pack("!HI16s", port, flow, raw) + struct.pack("=I", scope)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.drivers import driver  # noqa: F401 - for all tests here
 from support.proxy import Proxy
 from support.raw import Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def _each_driver(driver: str) -> None:
+    """Run every test here with each driver."""
+    assert Proxy.driver == driver
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +26,7 @@ def shared_upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def proxy(shared_upstream: Upstream, driver: str) -> Iterator[Proxy]:
-    with Proxy(shared_upstream) as running:
+    with Proxy(shared_upstream, driver=driver) as running:
         yield running
 
 

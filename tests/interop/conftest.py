@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import peers
 from support.clients import CLIENTS, Ask, Node
-from support.drivers import driver  # noqa: F401 - for all tests here
 from support.loops import LoopThread
 from support.proxy import Proxy
 
@@ -19,6 +18,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.clients import Client
+
+
+@pytest.fixture(autouse=True)
+def _each_driver(driver: str) -> None:
+    """Run every test here with each driver."""
+    assert Proxy.driver == driver
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +61,7 @@ def proxies(
                 else:
                     server = peers.serving(loop, peers.ASYNCIO_SERVERS[name]())
                 address = stack.enter_context(server)
-                running[name] = stack.enter_context(Proxy(address))
+                running[name] = stack.enter_context(Proxy(address, driver=driver))
             return running[name]
 
         yield before

@@ -44,9 +44,11 @@ class Proxy:
         env: Mapping[str, str] | None = None,
         descriptors: int | None = None,
         log_format: str = "json",
+        driver: str | None = None,
     ) -> None:
         self.log_format = log_format
-        command = [str(FASTWS), "serve", "--log-format", log_format, "--driver", self.driver]
+        command = [str(FASTWS), "serve", "--log-format", log_format]
+        command += ["--driver", driver or self.driver]
         for address in listen:
             command += ["--listen", address]
         for upstream in upstreams:

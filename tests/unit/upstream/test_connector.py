@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 import uvloop
+from support.drivers import DRIVERS, why_not
 
 from fastws._driver import Driver
 from fastws.config import model
 from fastws.config.model import Address
-from fastws.errors import FastwsError
 from fastws.proxy.drivers import bare_sockets
 from fastws.upstream.connector import Connector
 from fastws.upstream.group import Upstream
@@ -61,15 +61,10 @@ class Server(asyncio.Protocol):
         self.transport.write(b"%b %a" % (data, tls and tls.selected_alpn_protocol()))
 
 
-@pytest.fixture(params=["uring", "epoll", "transport"])
+@pytest.fixture(params=DRIVERS)
 def driver(request: pytest.FixtureRequest) -> str:
-    loop = uvloop.new_event_loop()
-    try:
-        bare_sockets(request.param, Driver(loop))
-    except FastwsError as error:
-        pytest.skip(str(error))
-    finally:
-        loop.close()
+    if why := why_not(request.param):
+        pytest.skip(why)
     return request.param
 
 
@@ -164,7 +159,9 @@ def test_tls(certificates: Certificates, driver: str) -> None:
     assert run(scenario()) == b"ping 'http/1.1'"
 
 
-def test_tls_over_unix_is_verified_for_localhost(tmp_path: Path, certificates: Certificates, driver: str) -> None:
+def test_tls_over_unix_is_verified_for_localhost(
+    tmp_path: Path, certificates: Certificates, driver: str
+) -> None:
     sock, address = unix(tmp_path)
 
     async def scenario() -> bytes:
@@ -190,7 +187,9 @@ def test_an_unknown_name_is_an_os_error(driver: str) -> None:
         run(talk(Peer(Address(host="nowhere.invalid", port=1)), driver))
 
 
-def test_a_name_that_the_certificate_is_not_for_is_an_os_error(certificates: Certificates, driver: str) -> None:
+def test_a_name_that_the_certificate_is_not_for_is_an_os_error(
+    certificates: Certificates, driver: str
+) -> None:
     sock, address = tcp()
 
     async def scenario() -> bytes:
@@ -212,7 +211,9 @@ def test_a_server_without_tls_is_an_os_error(certificates: Certificates, driver:
         run(scenario())
 
 
-def test_a_server_that_hangs_up_on_tls_is_an_os_error(certificates: Certificates, driver: str) -> None:
+def test_a_server_that_hangs_up_on_tls_is_an_os_error(
+    certificates: Certificates, driver: str
+) -> None:
     sock, address = tcp()
 
     class Rude(asyncio.Protocol):
