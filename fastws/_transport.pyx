@@ -24,6 +24,9 @@ cdef class TransportLeg(Leg):
     """The protocol of one connection of a tunnel (an `asyncio.BufferedProtocol` in all but
     inheritance, which a C class cannot have)."""
 
+    # uvloop keeps this method of the last protocol that had one, and with it that protocol.
+    data_received = None
+
     def __init__(self, transport):
         self.transport = transport
 
