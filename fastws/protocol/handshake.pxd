@@ -16,5 +16,5 @@ cdef class UpgradeResponse:
 cpdef UpgradeRequest judge(RequestHead head)
 cpdef bytes upgrade_request(UpgradeRequest request, Forwarded forwarded)
 cpdef UpgradeResponse check_answer(UpgradeRequest request, ResponseHead response)
-cpdef bytes switching_response(UpgradeResponse response)
-cpdef bytes relayed_response(ResponseHead response)
+cpdef bytes switching_response(UpgradeResponse response, bytes extra=*)
+cpdef bytes relayed_response(ResponseHead response, bytes extra=*)

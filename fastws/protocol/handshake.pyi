@@ -25,6 +25,9 @@ class UpgradeRequest:
     def extensions(self) -> tuple[bytes, ...]:
         """The names of the extensions offered."""
 
+    def values(self, name: bytes) -> list[bytes]:
+        """All values of a header, by its lower-cased name."""
+
     @property
     def dropped(self) -> int:
         """How many headers were dropped, for an underscore in their names."""
@@ -53,8 +56,11 @@ def check_answer(request: UpgradeRequest, response: ResponseHead) -> UpgradeResp
     Raises ``UpstreamReject`` for a 101 that does not answer this request.
     """
 
-def switching_response(response: UpgradeResponse) -> bytes:
-    """Build the 101 to the downstream; the Accept among its headers has been checked."""
+def switching_response(response: UpgradeResponse, extra: bytes = b"") -> bytes:
+    """Build the 101 to the downstream; the Accept among its headers has been checked.
 
-def relayed_response(response: ResponseHead) -> bytes:
+    ``extra`` are whole lines that are added to it.
+    """
+
+def relayed_response(response: ResponseHead, extra: bytes = b"") -> bytes:
     """Build the head of any other answer; its body follows as it comes."""

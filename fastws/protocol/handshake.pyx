@@ -61,6 +61,9 @@ cdef class UpgradeRequest:
     def target(self):
         return self.head.target
 
+    def values(self, bytes name not None):
+        return self.head.values(name)
+
     @property
     def dropped(self):
         return self.head.dropped
@@ -215,8 +218,8 @@ cpdef UpgradeResponse check_answer(UpgradeRequest request, ResponseHead response
     return agreed
 
 
-cpdef bytes switching_response(UpgradeResponse response):
-    return built(write_switching, response.head, None)
+cpdef bytes switching_response(UpgradeResponse response, bytes extra=b""):
+    return with_fields(built(write_switching, response.head, None), extra)
 
 
 cdef void write_switching(Out* out, Head head, Forwarded _) noexcept:
@@ -226,9 +229,9 @@ cdef void write_switching(Out* out, Head head, Forwarded _) noexcept:
     put(out, b"\r\n", 2)
 
 
-cpdef bytes relayed_response(ResponseHead response):
+cpdef bytes relayed_response(ResponseHead response, bytes extra=b""):
     cdef bytes start = b"HTTP/1.1 %d %b\r\n" % (response.status, response.reason)
-    return start + built(write_relayed, response, None)
+    return with_fields(start + built(write_relayed, response, None), extra)
 
 
 cdef void write_relayed(Out* out, Head head, Forwarded _) noexcept:
@@ -243,6 +246,11 @@ cdef void write_relayed(Out* out, Head head, Forwarded _) noexcept:
         put_bytes(out, b"Connection: close, Upgrade\r\nUpgrade: websocket\r\n\r\n")
     else:
         put_bytes(out, b"Connection: close\r\n\r\n")
+
+
+cdef bytes with_fields(bytes head, bytes extra):
+    """Put lines before the empty one that ends a head."""
+    return head[:-2] + extra + b"\r\n" if extra else head
 
 
 cdef int check_switch(const Table* asked, ResponseHead response) except -1:
