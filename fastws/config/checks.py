@@ -10,9 +10,9 @@ from fastws.config.model import Config, Listener, Route, Upstream
 
 _Key = TypeVar("_Key", bound=Hashable)
 
-# nginx's methods, by the word their directives begin with.
-_LATER_METHODS = ("hash", "ip_hash", "least_conn", "least_time", "random", "sticky")
-_METHODS = ("round_robin", *_LATER_METHODS)
+# The methods that nginx allows a backup with.
+_WITH_BACKUPS = ("round_robin", "least_conn")
+
 _LATER = "comes with a later version"
 
 _MISMATCH = "tls_key does not belong to tls_cert"
@@ -99,19 +99,18 @@ def _check_upstreams(config: Config, faults: Faults, *, demo: bool) -> None:
         path = f"upstreams[{i}]"
         if not upstream.servers and not demo:
             faults.add(f"{path}.servers", "there is none")
-        _check_balance(upstream, path, faults)
+        _check_backups(upstream, path, faults)
         _check_authorities(upstream, path, faults)
 
 
-def _check_balance(upstream: Upstream, path: str, faults: Faults) -> None:
-    method, _, rest = upstream.balance.partition(" ")
-    if method in _LATER_METHODS:
-        faults.add(f"{path}.balance", f"{method} {_LATER}", "until then there is round_robin")
-    elif method != "round_robin":
-        message = f'there is no method "{method}"'
-        faults.add(f"{path}.balance", message, did_you_mean(method, _METHODS))
-    elif rest:
-        faults.add(f"{path}.balance", "round_robin has no parameters")
+def _check_backups(upstream: Upstream, path: str, faults: Faults) -> None:
+    backups = [i for i, server in enumerate(upstream.servers) if server.backup]
+    if backups and len(backups) == len(upstream.servers):
+        faults.add(f"{path}.servers", "are all backups", "let one be none")
+    if upstream.balance.method not in _WITH_BACKUPS:
+        for i in backups:
+            methods = " and ".join(_WITH_BACKUPS)
+            faults.add(f"{path}.servers[{i}].backup", f"is only for {methods}")
 
 
 def _check_authorities(upstream: Upstream, path: str, faults: Faults) -> None:

@@ -12,7 +12,9 @@ import msgspec
 from msgspec import Meta
 
 from fastws.config.addresses import Address, read_listen_address, read_server_address
+from fastws.config.balance import Balance, Sticky, read_balance
 from fastws.config.names import read_host, read_network, read_origin, read_path
+from fastws.config.template import Part, Template
 from fastws.config.units import (
     read_positive_seconds,
     read_positive_size,
@@ -22,6 +24,7 @@ from fastws.config.units import (
 
 __all__ = [
     "Address",
+    "Balance",
     "Config",
     "Drain",
     "Driver",
@@ -30,8 +33,11 @@ __all__ = [
     "Log",
     "LogFormat",
     "LogLevel",
+    "Part",
     "Route",
     "Server",
+    "Sticky",
+    "Template",
     "Timeouts",
     "Upstream",
 ]
@@ -65,10 +71,21 @@ class Listener(_Struct, frozen=True, kw_only=True):
 
 
 class Server(_Struct, frozen=True, kw_only=True):
-    """One server of an upstream; of two, one with twice the weight gets twice the connections."""
+    """One server of an upstream; of two, one with twice the weight gets twice the connections.
+
+    A ``backup`` gets connections only while no other server is available; one that is ``down``
+    gets none, but keeps its place where keys are hashed. After ``max_fails`` failures in
+    ``fail_timeout`` seconds a server gets no connection for as long (0: failures do not matter).
+    """
 
     address: Annotated[Address, read_server_address]
-    weight: Annotated[int, Meta(ge=1, le=65535)] = 1  # nginx: server ... weight=1
+    # All as in nginx's server directive.
+    weight: Annotated[int, Meta(ge=1, le=65535)] = 1
+    backup: bool = False
+    down: bool = False
+    max_conns: Annotated[int, Meta(ge=0)] = 0  # 0: no limit
+    max_fails: Annotated[int, Meta(ge=0)] = 1
+    fail_timeout: Seconds = 10.0
 
 
 class Upstream(_Struct, frozen=True, kw_only=True):
@@ -82,7 +99,7 @@ class Upstream(_Struct, frozen=True, kw_only=True):
 
     name: Text
     servers: tuple[Server, ...] = ()
-    balance: Text = "round_robin"  # nginx: what an upstream does without a directive
+    balance: Annotated[Balance, read_balance] = Balance()  # nginx's without a directive
     tls_verify: bool = True
     tls_ca: Text | None = None
     tls_server_name: Text | None = None

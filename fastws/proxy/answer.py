@@ -11,20 +11,27 @@ if TYPE_CHECKING:
     from fastws.protocol.body import Body
     from fastws.proxy.context import Context
     from fastws.proxy.downstream import Downstream
+    from fastws.upstream.lease import Lease
 
 
 class Answer(asyncio.Protocol):
     """The protocol of a peer's connection while the body of its answer is relayed."""
 
-    __slots__ = ("_body", "_context", "_downstream", "_transport")
+    __slots__ = ("_body", "_context", "_downstream", "_lease", "_transport")
 
     def __init__(
-        self, context: Context, downstream: Downstream, transport: asyncio.Transport, body: Body
+        self,
+        context: Context,
+        downstream: Downstream,
+        transport: asyncio.Transport,
+        body: Body,
+        lease: Lease,
     ) -> None:
         self._context = context
         self._downstream: Downstream | None = downstream
         self._transport = transport
         self._body = body
+        self._lease = lease
         transport.set_protocol(self)
 
     # what the loop says
@@ -71,6 +78,7 @@ class Answer(asyncio.Protocol):
     def _end(self) -> None:
         self._context.watchdog.forget(self)
         self._transport.abort()
+        self._lease.release()
         downstream, self._downstream = self._downstream, None
         if downstream:
             downstream.finish()

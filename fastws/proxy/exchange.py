@@ -56,17 +56,18 @@ class Exchange(Caller):
             return
         try:
             rest = self._head.feed(data)
-            if rest is not None:
-                self._session = None
-                session.answered(self._head, rest)
         except UpstreamReject as reject:
-            session.fail(reject)
+            session.garbled(reject)
+            return
+        if rest is not None:
+            self._session = None
+            session.answered(self._head, rest)
 
     def connection_lost(self, exc: Exception | None) -> None:
         session, self._session = self._session, None
         if session:
             why = f"it was lost: {exc}" if exc else "it closed the connection"
-            session.fail(UpstreamReject(f"The upstream gave no answer; {why}."))
+            session.unanswered(UpstreamReject(f"The upstream gave no answer; {why}."))
 
     def abandon(self) -> None:
         """Hang up: the answer is of no interest any more."""

@@ -8,18 +8,18 @@ if TYPE_CHECKING:
     from fastws.observe.access_log import Report
     from fastws.protocol.handshake import UpgradeRequest, UpgradeResponse
     from fastws.proxy.context import Context
-    from fastws.upstream.peer import Peer
+    from fastws.upstream.lease import Lease
 
 
 class Passage:
     """One client's way through the proxy to one peer."""
 
-    __slots__ = ("_client", "_context", "_number", "_peer", "_since")
+    __slots__ = ("_client", "_context", "_lease", "_number", "_since")
 
-    def __init__(self, context: Context, client: str, peer: Peer) -> None:
+    def __init__(self, context: Context, client: str, lease: Lease) -> None:
         self._context = context
         self._client = client
-        self._peer = peer
+        self._lease = lease
         self._number = next(context.numbers)
         self._since = context.loop.time()
 
@@ -30,17 +30,18 @@ class Passage:
             client=self._client,
             target=request.target,
             host=request.host,
-            upstream=self._peer,
+            upstream=self._lease.peer,
             protocol=agreed.protocol or b"",
         )
 
     def over(self, report: Report) -> None:
-        """Log that both connections are gone, and count the client out."""
+        """Log that both connections are gone, and count it out, on both sides."""
         self._context.access_log.closed(
             number=self._number,
             client=self._client,
-            upstream=self._peer,
+            upstream=self._lease.peer,
             duration=self._context.loop.time() - self._since,
             report=report,
         )
+        self._lease.release()
         self._context.closed()

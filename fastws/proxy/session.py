@@ -28,10 +28,13 @@ if TYPE_CHECKING:
     from fastws.proxy.context import Context
     from fastws.proxy.downstream import Downstream
     from fastws.proxy.routes import Route
+    from fastws.upstream.lease import Lease
     from fastws.upstream.peer import Peer
 
 # nginx's status, for the log only: nobody is there to get it.
 _CLIENT_GONE = 499
+
+_NOBODY = "No upstream server is available: each is down, full, or has failed lately."
 
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
@@ -44,7 +47,7 @@ class Session:
         "_context",
         "_downstream",
         "_exchange",
-        "_peer",
+        "_lease",
         "_request",
         "_route",
         "_tried",
@@ -55,7 +58,7 @@ class Session:
         self._downstream = downstream
         self._request = request
         self._route: Route
-        self._peer: Peer
+        self._lease: Lease
         self._tried: list[Peer] = []
         self._exchange: Exchange | None = None
         self._answer: Answer | None = None
@@ -73,7 +76,19 @@ class Session:
         if not route.allows(request.origin):
             raise Reject(403, "Pages of this origin may not connect here.")
         self._route = route
-        self._connect(OSError("there is no peer"))
+        self._connect(Reject(502, _NOBODY))
+
+    # what a balancer asks
+
+    @property
+    def host(self) -> str:
+        """The client's address."""
+        return self._downstream.host
+
+    @property
+    def request(self) -> UpgradeRequest:
+        """What the client wants."""
+        return self._request
 
     # what the upstream says
 
@@ -84,19 +99,32 @@ class Session:
     def unconnected(self, error: OSError) -> None:
         """Try the next peer."""
         self._exchange = None
-        self._connect(error)
+        self._miss(error)
+        self._connect(_unreachable(error, len(self._tried)))
+
+    def unanswered(self, reject: Reject) -> None:
+        """Try the next peer: this one took the request, and gave no answer."""
+        self._exchange = None
+        self._lease.failed()
+        self._connect(reject)
+
+    def garbled(self, reject: Reject) -> None:
+        """Give up: an answer came, but what it says cannot be read."""
+        self._lease.failed()
+        self.fail(reject)
 
     def answered(self, response: ResponseHead, rest: bytes) -> None:
-        """Judge a whole head and the bytes behind it.
-
-        Raises UpstreamReject.
-        """
-        agreed = check_answer(self._request, response)
-        self._context.watchdog.forget(self)
-        if agreed is None:
-            self._relay_answer(response, rest)
-        else:
-            self._open_tunnel(agreed, rest)
+        """Judge a whole head and the bytes behind it."""
+        self._lease.answered()
+        try:
+            agreed = check_answer(self._request, response)
+            self._context.watchdog.forget(self)
+            if agreed is None:
+                self._relay_answer(response, rest)
+            else:
+                self._open_tunnel(agreed, rest)
+        except UpstreamReject as reject:
+            self.fail(reject)
 
     def fail(self, reject: Reject) -> None:
         """Tell the client that there will be no tunnel."""
@@ -105,13 +133,14 @@ class Session:
 
     def expired(self) -> None:
         """Give up a peer that cannot be reached, or that does not answer."""
-        if self._exchange and not self._exchange.connected:
-            self._exchange.abandon()
-            seconds = self._context.timeouts.connect
-            self.unconnected(TimeoutError(f"no connection within {seconds:g} s"))
-            return
-        seconds = self._context.timeouts.handshake
-        self.fail(Reject(504, f"The upstream did not answer within {seconds:g} s."))
+        assert self._exchange is not None
+        self._exchange.abandon()
+        timeouts = self._context.timeouts
+        if self._exchange.connected:
+            why = f"The upstream did not answer within {timeouts.handshake:g} s."
+            self.unanswered(Reject(504, why))
+        else:
+            self.unconnected(TimeoutError(f"no connection within {timeouts.connect:g} s"))
 
     # what the client's connection says
 
@@ -135,22 +164,30 @@ class Session:
 
     # private
 
-    def _connect(self, error: OSError) -> None:
+    def _connect(self, reject: Reject) -> None:
         """Try the peers, each once (RFC 9110 section 15.6.3 and 15.6.5 name the failures)."""
         context = self._context
-        while peer := self._route.upstream.pick(self._tried):
-            self._tried.append(peer)
-            self._peer = peer
+        while lease := self._route.upstream.lease(self._tried, self):
+            self._lease = lease
+            self._tried.append(lease.peer)
             self._exchange = Exchange(self, context.limits, self._upgrade_request())
             context.watchdog.watch(self, context.timeouts.connect)
             try:
-                self._exchange.connect(context.connector, peer)
-            except OSError as failure:
-                error = failure
+                self._exchange.connect(context.connector, lease.peer)
+            except OSError as error:
+                self._miss(error)
+                reject = _unreachable(error, len(self._tried))
             else:
                 return
         self._exchange = None
-        self.fail(_unreachable(error, len(self._tried)))
+        self.fail(reject)
+
+    def _miss(self, error: OSError) -> None:
+        """End a lease without a connection; it may be our fault."""
+        if error.errno in _NO_DESCRIPTORS:
+            self._lease.release()
+        else:
+            self._lease.failed()
 
     def _upgrade_request(self) -> bytes:
         downstream = self._downstream
@@ -165,8 +202,10 @@ class Session:
         assert self._exchange is not None
         transport, self._exchange = self._exchange.transport, None
         self._downstream.refused(response.status, "answer of the upstream")
-        self._downstream.transport.write(relayed_response(response))
-        self._answer = Answer(self._context, self._downstream, transport, response.body())
+        self._downstream.transport.write(relayed_response(response, self._fields()))
+        self._answer = Answer(
+            self._context, self._downstream, transport, response.body(), self._lease
+        )
         self._answer.data_received(rest)
 
     def _open_tunnel(self, agreed: UpgradeResponse, rest: bytes) -> None:
@@ -175,14 +214,14 @@ class Session:
         if transport.get_write_buffer_size():
             transport.abort()
             raise UpstreamReject("The upstream answered before it had read the request.")
-        passage = Passage(self._context, self._downstream.client, self._peer)
+        passage = Passage(self._context, self._downstream.client, self._lease)
         passage.announce(self._request, agreed)
         first, others = rsv_rules(agreed.extensions)
         self._context.driver.open(
             self._route.rules,
             leg(self._downstream.transport),
             leg(transport),
-            head=switching_response(agreed),
+            head=switching_response(agreed, self._fields()),
             early_downstream=self._downstream.take_early(),
             early_upstream=rest,
             rsv_first=first,
@@ -195,6 +234,11 @@ class Session:
         if self._exchange:
             self._exchange.abandon()
             self._exchange = None
+        if self._tried:
+            self._lease.release()
+
+    def _fields(self) -> bytes:
+        return self._route.upstream.fields(self._lease.peer)
 
 
 def _unreachable(error: OSError, tried: int) -> Reject:

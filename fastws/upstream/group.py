@@ -1,11 +1,30 @@
 """An upstream: the group of peers that a route's connections are balanced over."""
 
 import ssl
-from collections.abc import Collection
+from collections.abc import Callable, Sequence
 
 from fastws.config import model
+from fastws.upstream.balancers import Balancer
+from fastws.upstream.balancers.backup import Backup
+from fastws.upstream.balancers.consistent_hash import ConsistentHash
+from fastws.upstream.balancers.hash import Hash
+from fastws.upstream.balancers.ip_hash import IpHash
+from fastws.upstream.balancers.least_conn import LeastConn
+from fastws.upstream.balancers.random import Random, RandomTwo
 from fastws.upstream.balancers.round_robin import RoundRobin
+from fastws.upstream.balancers.sticky import Sticky
+from fastws.upstream.client import Client
+from fastws.upstream.key import compile_key
+from fastws.upstream.lease import Lease
 from fastws.upstream.peer import Peer
+
+_METHODS: dict[str, Callable[[Sequence[Peer]], Balancer]] = {
+    "round_robin": RoundRobin,
+    "least_conn": LeastConn,
+    "ip_hash": IpHash,
+    "random": Random,
+    "random_two": RandomTwo,
+}
 
 
 class Upstream:
@@ -17,20 +36,55 @@ class Upstream:
     def __init__(self, config: model.Upstream) -> None:
         self.name = config.name
         context = _client_context(config)
-        self.peers = tuple(
-            Peer(
-                address=server.address,
-                weight=server.weight,
-                tls=context if server.address.tls else None,
-                server_name=config.tls_server_name or server.address.host or None,
-            )
-            for server in config.servers
-        )
-        self._balancer = RoundRobin(self.peers)
+        self.peers = tuple(_peer(server, config, context) for server in config.servers)
+        self._sticky: Sticky | None = None
+        self._balancer = self._build(config)
 
-    def pick(self, tried: Collection[Peer]) -> Peer | None:
+    def lease(self, tried: Sequence[Peer], client: Client) -> Lease | None:
         """Choose the peer for a connection, or the next one after those ``tried``."""
-        return self._balancer.pick(tried)
+        peer = self._balancer.pick(tried, client)
+        return None if peer is None else Lease(peer)
+
+    def fields(self, peer: Peer) -> bytes:
+        """Return the lines to add to the head of a peer's answer."""
+        return self._sticky.field(peer) if self._sticky else b""
+
+    def _build(self, config: model.Upstream) -> Balancer:
+        primaries, backups = (
+            [peer for peer, server in zip(self.peers, config.servers, strict=True) if kind(server)]
+            for kind in (lambda server: not server.backup, lambda server: server.backup)
+        )
+        balancer = _method(config.balance, primaries)
+        if backups:
+            balancer = Backup(balancer, _method(config.balance, backups))
+        if config.balance.sticky:
+            balancer = self._sticky = Sticky(self.peers, balancer, config.balance.sticky)
+        return balancer
+
+
+def _peer(server: model.Server, config: model.Upstream, context: ssl.SSLContext | None) -> Peer:
+    alone = len(config.servers) == 1
+    return Peer(
+        address=server.address,
+        weight=server.weight,
+        tls=context if server.address.tls else None,
+        server_name=config.tls_server_name or server.address.host or None,
+        down=server.down,
+        max_conns=server.max_conns,
+        # Where there is no other, it is better to try than to refuse: nginx's rule too.
+        max_fails=0 if alone else server.max_fails,
+        fail_timeout=int(server.fail_timeout * 1e9),
+    )
+
+
+def _method(balance: model.Balance, peers: Sequence[Peer]) -> Balancer:
+    match balance.method:
+        case "hash":
+            return Hash(peers, compile_key(balance.key))
+        case "consistent_hash":
+            return ConsistentHash(peers, compile_key(balance.key))
+        case method:
+            return _METHODS[method](peers)
 
 
 def _client_context(config: model.Upstream) -> ssl.SSLContext | None:

@@ -1,9 +1,11 @@
 """One server of an upstream, as long as the worker lives."""
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastws.config.model import Address
+from fastws.upstream import passive
+from fastws.upstream.state import State
 
 
 @dataclass(slots=True, eq=False)
@@ -11,13 +13,35 @@ class Peer:
     """Where it is, how it is spoken to, and its share of the connections.
 
     ``tls`` is the client's context for a ``wss`` address, else None; ``server_name`` is what its
-    certificate has to be for.
+    certificate has to be for. It takes at most ``max_conns`` connections (0: any number), and none
+    if it is ``down``. ``fail_timeout`` is in nanoseconds; with ``max_fails`` 0 it never loses
+    trust. ``name`` is what consistent hashing and sticky cookies know it by.
     """
 
     address: Address
     weight: int = 1
     tls: ssl.SSLContext | None = None
     server_name: str | None = None
+    down: bool = False
+    max_conns: int = 0
+    max_fails: int = 1
+    fail_timeout: int = 10_000_000_000
+    name: str = ""
+    state: State = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.name = self.name or self.address.authority
+        self.state = State(gain=self.weight)
 
     def __str__(self) -> str:
         return self.address.authority
+
+    @property
+    def available(self) -> bool:
+        """Whether it may be picked."""
+        state = self.state
+        return (
+            not self.down
+            and (not state.failures or passive.is_trusted(self))
+            and (not self.max_conns or state.connections < self.max_conns)
+        )

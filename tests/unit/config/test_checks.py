@@ -67,20 +67,25 @@ def test_only_a_demonstration_goes_without_servers() -> None:
     assert faults({"upstreams": [{"name": "demo"}]}, demo=True) == []
 
 
-@pytest.mark.parametrize(
-    ("method", "fault"),
-    [
-        ("ip_hash", "ip_hash comes with a later version"),
-        ("hash $remote_addr consistent", "hash comes with a later version"),
-        ("random two", "random comes with a later version"),
-        ("least_con", 'there is no method "least_con"; did you mean "least_conn"?'),
-        ("zzz", 'there is no method "zzz"'),
-        ("round_robin fast", "round_robin has no parameters"),
-    ],
-)
-def test_a_method_of_balancing_is_known_later_or_unknown(method: str, fault: str) -> None:
-    (error,) = faults({"upstreams": [{**A, "balance": method}]})
-    assert error.startswith(f"upstreams[0].balance: {fault}")
+BACKUP = {"address": "a:2", "backup": True}
+
+
+@pytest.mark.parametrize("method", ["round_robin", "least_conn", "least_conn; sticky cookie a"])
+def test_a_backup_fits_some_methods(method: str) -> None:
+    servers = ["a:1", BACKUP]
+    assert faults({"upstreams": [{"name": "a", "servers": servers, "balance": method}]}) == []
+
+
+@pytest.mark.parametrize("method", ["ip_hash", "hash $uri", "hash $uri consistent", "random two"])
+def test_and_not_the_others(method: str) -> None:
+    servers = ["a:1", BACKUP]
+    (error,) = faults({"upstreams": [{"name": "a", "servers": servers, "balance": method}]})
+    assert error == "upstreams[0].servers[1].backup: is only for round_robin and least_conn"
+
+
+def test_backups_alone_are_none() -> None:
+    (error,) = faults({"upstreams": [{"name": "a", "servers": [BACKUP]}]})
+    assert error == "upstreams[0].servers: are all backups; let one be none"
 
 
 def tls(**keys: object) -> dict[str, Any]:

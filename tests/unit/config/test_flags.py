@@ -165,15 +165,13 @@ def test_a_wrong_setting_is_named(text: str, fault: str) -> None:
 
 
 def test_a_wrong_flag_is_named() -> None:
-    flags = Flags(listen=("8080",), upstream=("a:1", ":2"), balance="ip_hash")
+    flags = Flags(listen=("8080",), upstream=("a:1", ":2"), balance="ip_hsh")
     lines = refusal(None, flags).splitlines()
     assert lines[0].startswith("--listen 8080: a port alone")
     assert lines[1].startswith("--upstream :2: an upstream needs a host")
-    flags = Flags(upstream=("a:1",), workers=2, balance="ip_hash")
-    assert [line.split(": ")[0] for line in refusal(None, flags).splitlines()] == [
-        "--balance",
-        "--workers",
-    ]
+    assert lines[2] == '--balance: there is no method "ip_hsh"; did you mean "ip_hash"?'
+    flags = Flags(upstream=("a:1",), workers=2)
+    assert refusal(None, flags).startswith("--workers: ")
 
 
 def test_a_fault_of_the_file_names_the_file(tmp_path: Path) -> None:

@@ -4,9 +4,18 @@ import ssl
 from typing import TYPE_CHECKING
 
 import pytest
+from support.upstreams import Asker
 
 from fastws.config import model
 from fastws.config.addresses import read_server_address
+from fastws.config.balance import read_balance
+from fastws.upstream.balancers.consistent_hash import ConsistentHash
+from fastws.upstream.balancers.hash import Hash
+from fastws.upstream.balancers.ip_hash import IpHash
+from fastws.upstream.balancers.least_conn import LeastConn
+from fastws.upstream.balancers.random import Random, RandomTwo
+from fastws.upstream.balancers.round_robin import RoundRobin
+from fastws.upstream.balancers.sticky import Sticky
 from fastws.upstream.group import Upstream
 
 if TYPE_CHECKING:
@@ -15,6 +24,8 @@ if TYPE_CHECKING:
     from support.certificates import Certificates
 
     from fastws.upstream.peer import Peer
+
+CLIENT = Asker()
 
 
 def group(*addresses: str, **more: object) -> Upstream:
@@ -60,11 +71,66 @@ def test_the_config_becomes_peers() -> None:
     ]
 
 
-def test_pick_balances() -> None:
+def leased(upstream: Upstream, *tried: Peer) -> Peer | None:
+    lease = upstream.lease(tried, CLIENT)
+    return lease and lease.peer
+
+
+def test_leases_are_balanced() -> None:
     upstream = group("127.0.0.1:1", "127.0.0.1:2")
     one, two = upstream.peers
-    assert [upstream.pick(()) for _ in range(4)] == [one, two, one, two]
-    assert upstream.pick([one, two]) is None
+    assert [leased(upstream) for _ in range(4)] == [one, two, one, two]
+    assert leased(upstream, one, two) is None
+
+
+@pytest.mark.parametrize(
+    ("balance", "kind"),
+    [
+        ("round_robin", RoundRobin),
+        ("least_conn", LeastConn),
+        ("ip_hash", IpHash),
+        ("hash $uri", Hash),
+        ("hash $uri consistent", ConsistentHash),
+        ("random", Random),
+        ("random two", RandomTwo),
+        ("sticky cookie a", Sticky),
+    ],
+)
+def test_every_method_has_its_balancer(balance: str, kind: type) -> None:
+    upstream = group("127.0.0.1:1", "127.0.0.1:2", balance=read_balance(balance))
+    assert type(upstream._balancer) is kind
+    assert {leased(upstream, peer) for peer in upstream.peers} == set(upstream.peers)
+    assert leased(upstream, *upstream.peers) is None
+
+
+def test_a_server_that_is_alone_never_loses_trust() -> None:
+    upstream = group("127.0.0.1:1")
+    for _ in range(3):
+        lease = upstream.lease((), CLIENT)
+        assert lease
+        lease.failed()
+
+
+def test_a_backup_is_for_bad_times() -> None:
+    servers = (
+        model.Server(address=model.Address(host="a", port=1)),
+        model.Server(address=model.Address(host="b", port=1), backup=True),
+    )
+    upstream = Upstream(model.Upstream(name="u", servers=servers))
+    a, b = upstream.peers
+    assert leased(upstream) is leased(upstream) is a
+    lease = upstream.lease((), CLIENT)
+    assert lease
+    lease.failed()
+    assert leased(upstream) is b
+
+
+def test_only_a_sticky_upstream_adds_a_field() -> None:
+    assert (plain := group("a.test:1")).fields(plain.peers[0]) == b""
+    sticky = group("a.test:1", balance=read_balance("least_conn; sticky cookie id path=/"))
+    line = sticky.fields(sticky.peers[0])
+    assert line.startswith(b"Set-Cookie: id=")
+    assert line.endswith(b"; path=/\r\n")
 
 
 def test_only_tls_servers_have_a_context() -> None:

@@ -3,21 +3,11 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from support.upstreams import Asker, peers, picks
 
-from fastws.config.model import Address
 from fastws.upstream.balancers.round_robin import RoundRobin
-from fastws.upstream.peer import Peer
 
-
-def peers(*weights: int) -> list[Peer]:
-    return [
-        Peer(address=Address(host=name, port=80), weight=weight)
-        for name, weight in zip("abcdefgh", weights, strict=False)
-    ]
-
-
-def picks(balancer: RoundRobin, count: int, *tried: Peer) -> str:
-    return "".join(peer.address.host for _ in range(count) if (peer := balancer.pick(tried)))
+NOBODY = Asker()
 
 
 def test_peers_of_equal_weight_take_turns() -> None:
@@ -55,8 +45,8 @@ def test_what_was_tried_is_not_picked() -> None:
 def test_a_retry_does_not_upset_the_order() -> None:
     a, b, c = peers(1, 1, 1)
     balancer = RoundRobin([a, b, c])
-    assert balancer.pick(()) is a
-    assert balancer.pick([a]) is b
+    assert balancer.pick((), NOBODY) is a
+    assert balancer.pick([a], NOBODY) is b
     counts = Counter(picks(balancer, 300))
     assert max(counts.values()) - min(counts.values()) <= 2
 
@@ -64,4 +54,4 @@ def test_a_retry_does_not_upset_the_order() -> None:
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_nobody_is_left_when_all_were_tried(count: int) -> None:
     everyone = peers(*[1] * count)
-    assert RoundRobin(everyone).pick(everyone) is None
+    assert RoundRobin(everyone).pick(everyone, NOBODY) is None

@@ -1,0 +1,34 @@
+"""The right to one connection to a peer, from the pick until the connection's end."""
+
+from fastws.upstream import passive
+from fastws.upstream.peer import Peer
+
+
+class Lease:
+    """Counts as one of the peer's connections until it is released."""
+
+    __slots__ = ("_held", "peer")
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self._held = True
+        state = peer.state
+        state.connections += 1
+        if state.failures:
+            passive.picked(peer)
+
+    def failed(self) -> None:
+        """Release it: the peer could not be reached, or gave no answer."""
+        passive.failed(self.peer)
+        self.release()
+
+    def answered(self) -> None:
+        """Note that the peer works."""
+        if self.peer.state.failures:
+            passive.answered(self.peer)
+
+    def release(self) -> None:
+        """Count the connection out; once is enough."""
+        if self._held:
+            self._held = False
+            self.peer.state.connections -= 1
