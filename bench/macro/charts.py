@@ -6,12 +6,12 @@ import matplotlib as mpl
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from .contenders import OURS, RIVAL, TRANSPORT
+from .contenders import OTHER_DRIVERS, OURS, RIVAL
 from .report import Results, Scenario, headline, medians, proxies, titled
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; the white ground makes them
 # legible on a dark page too.
-OUR_COLOURS = {OURS: "#0072b2", TRANSPORT: "#56b4e9"}
+OUR_COLOURS = {OURS: "#0072b2", **dict.fromkeys(OTHER_DRIVERS, "#56b4e9")}
 COLOUR, INK = "#b0b0b0", "#202020"
 STYLE = {
     "axes.edgecolor": INK,

@@ -260,7 +260,8 @@ class Contender:
         return found[0]
 
 
-OURS, TRANSPORT = "fastws", "fastws-transport"
+OURS = "fastws"
+OTHER_DRIVERS = {"fastws-epoll": "epoll", "fastws-transport": "transport"}
 RIVAL = "nginx"  # the one to which charts and pytest-benchmark compare
 
 NGINX = Contender(
@@ -331,7 +332,10 @@ CONTENDERS = (
         version_arguments=("version",),
     ),
     FASTWS,
-    replace(FASTWS, name=TRANSPORT, arguments=(*FASTWS.arguments, "--driver", "transport")),
+    *(
+        replace(FASTWS, name=name, arguments=(*FASTWS.arguments, "--driver", driver))
+        for name, driver in OTHER_DRIVERS.items()
+    ),
 )
 
 

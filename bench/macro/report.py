@@ -3,7 +3,7 @@
 from string import Template
 from typing import Any
 
-from .contenders import OURS, TRANSPORT
+from .contenders import OTHER_DRIVERS, OURS
 from .figures import COLUMNS, Column, compared, shown
 from .paths import PAGE, SECTION
 
@@ -19,8 +19,7 @@ def page(data: Results) -> str:
         ratios=ratio_table(data, OURS),
         lost=listed(lost_cases(data, OURS)),
         lost_elsewhere=listed(lost_elsewhere(data, OURS)),
-        transport_ratios=ratio_table(data, TRANSPORT),
-        transport_lost=listed(lost_cases(data, TRANSPORT)),
+        other_drivers="\n\n".join(driver_part(data, one) for one in OTHER_DRIVERS),
         scenarios="\n\n".join(scenario_table(one, data) for one in data["scenarios"]),
         turns=method["turns"],
         seconds=method["window"]["seconds"],
@@ -64,7 +63,7 @@ def proxies(data: Results) -> list[dict[str, str]]:
 
 def rivals(data: Results) -> list[str]:
     """Name the proxies that are not ours."""
-    return [one["name"] for one in proxies(data) if one["name"] not in (OURS, TRANSPORT)]
+    return [one["name"] for one in proxies(data) if one["name"] not in (OURS, *OTHER_DRIVERS)]
 
 
 def headline(scenario: Scenario) -> Column:
@@ -88,9 +87,18 @@ def ratio_table(data: Results, ours: str) -> str:
     names = [one["name"] for one in proxies(data)]
     if ours not in names:
         return f"{ours} did not run."
-    others = [*rivals(data), *({OURS, TRANSPORT} & set(names) - {ours})]
+    others = [
+        *rivals(data),
+        *(one for one in (OURS, *OTHER_DRIVERS) if one in names and one != ours),
+    ]
     rows = [ratio_row(data, scenario, ours, others) for scenario in data["scenarios"]]
     return table(["", ours, *others], rows)
+
+
+def driver_part(data: Results, ours: str) -> str:
+    """Render the ratios of one of our drivers, and what it loses."""
+    lost = listed(lost_cases(data, ours))
+    return f"{ratio_table(data, ours)}\n\nWhat {ours} loses:\n\n{lost}"
 
 
 def ratio_row(data: Results, scenario: Scenario, ours: str, others: list[str]) -> list[str]:
