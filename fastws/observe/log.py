@@ -33,6 +33,10 @@ _UNSAFE = re.compile(r"[^ !#-\[\]-~]")
 _ESCAPES = {i: f"\\x{i:02x}" for i in (*range(0x20), *b'"\\', *range(0x7F, 0x100))}
 
 
+# When (nanoseconds since the epoch), level, event, fields.
+_Record = tuple[int, str, str, dict[str, Any]]
+
+
 class _Progress(Enum):
     DONE = auto()
     FULL = auto()
@@ -43,7 +47,8 @@ class Log:
     """Writes events of ``level`` and worse to the descriptor ``fd``, which stays its owner's.
 
     ``level`` is debug, info, warning or error; ``format`` is text (logfmt) or json. Lines are
-    written together, once in a turn of the running loop. Of those that a slow reader leaves behind,
+    formatted and written together, once in a turn of the running loop, so that an event costs
+    little where it happens. Of those that a slow reader leaves behind,
     10,000 are kept; later ones are dropped and counted, and a line ``log_lines_lost`` says how
     many. A reader that has gone away, or a full disk, loses lines and nothing else. Not for use by
     more than one thread.
@@ -53,8 +58,9 @@ class Log:
         self._fd = fd
         self._rank = _RANKS[level]
         self._render = {"text": _text_line, "json": _json_line}[format]
-        self._lines: deque[bytes] = deque()
-        self._rest = b""
+        self._records: deque[_Record] = deque()
+        self._line = b""  # formatted, for the next chunk
+        self._rest = b""  # of the chunk that is being written
         self._lost = 0
         self._scheduled: asyncio.Handle | None = None
         self._poll = select.poll()
@@ -90,10 +96,10 @@ class Log:
     def _log(self, level: str, event: str, fields: dict[str, Any]) -> None:
         if _RANKS[level] < self._rank:
             return
-        if len(self._lines) >= _MOST_LINES:
+        if len(self._records) >= _MOST_LINES:
             self._lost += 1
             return
-        self._lines.append(self._render(level, event, fields))
+        self._records.append((time.time_ns(), level, event, fields))
         if self._scheduled is None:
             self._schedule()
 
@@ -113,7 +119,7 @@ class Log:
     def _write(self, patience: float) -> _Progress:
         """Write as much as the reader takes, waiting for it ``patience`` seconds in all."""
         deadline = time.monotonic() + patience
-        while self._rest or self._lines or self._lost:
+        while self._rest or self._line or self._records or self._lost:
             if not self._poll.poll(max(0, deadline - time.monotonic()) * 1000):
                 return _Progress.FULL
             self._rest = self._rest or self._next_chunk()
@@ -123,37 +129,46 @@ class Log:
                 return _Progress.FULL
             except OSError:
                 # What is begun is kept, so that a disk with room again has no torn line.
-                self._lost += len(self._lines)
-                self._lines.clear()
+                self._lost += len(self._records) + bool(self._line)
+                self._records.clear()
+                self._line = b""
                 return _Progress.BROKEN
             self._rest = self._rest[written:]
         return _Progress.DONE
 
     def _next_chunk(self) -> bytes:
-        """Take lines off the queue that fit one write, or one line that does not."""
+        """Take lines that fit one write, or one line that does not."""
         chunk = bytearray()
         if self._lost:
-            chunk += self._render("warning", "log_lines_lost", {"count": self._lost})
+            record = (time.time_ns(), "warning", "log_lines_lost", {"count": self._lost})
+            chunk += self._render(*record)
             self._lost = 0
-        while self._lines and (not chunk or len(chunk) + len(self._lines[0]) <= _CHUNK):
-            chunk += self._lines.popleft()
+        while line := self._line or self._next_line():
+            if chunk and len(chunk) + len(line) > _CHUNK:
+                self._line = line
+                break
+            chunk += line
+            self._line = b""
         return bytes(chunk)
 
+    def _next_line(self) -> bytes:
+        return self._render(*self._records.popleft()) if self._records else b""
 
-def _text_line(level: str, event: str, fields: dict[str, Any]) -> bytes:
-    words = [_now(), level, event]
+
+def _text_line(at: int, level: str, event: str, fields: dict[str, Any]) -> bytes:
+    words = [_time(at), level, event]
     words += [f"{name}={_word(value)}" for name, value in fields.items()]
     return " ".join(words).encode("ascii", "backslashreplace") + b"\n"
 
 
-def _json_line(level: str, event: str, fields: dict[str, Any]) -> bytes:
-    line: dict[str, Any] = {"time": _now(), "level": level, "event": event}
+def _json_line(at: int, level: str, event: str, fields: dict[str, Any]) -> bytes:
+    line: dict[str, Any] = {"time": _time(at), "level": level, "event": event}
     line.update((name, _plain(value)) for name, value in fields.items())
     return msgspec.json.encode(line) + b"\n"
 
 
-def _now() -> str:
-    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+def _time(at: int) -> str:
+    seconds, nanoseconds = divmod(at, 1_000_000_000)
     return f"{_date(seconds)}.{nanoseconds // 1_000_000:03d}Z"
 
 

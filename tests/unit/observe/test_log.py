@@ -45,7 +45,7 @@ def drain(fd: int, size: int) -> bytes:
 
 
 def words(**fields: object) -> str:
-    return module._text_line("info", "e", fields).decode("ascii")[:-1].split(" ", 3)[3]
+    return module._text_line(0, "info", "e", fields).decode("ascii")[:-1].split(" ", 3)[3]
 
 
 async def readable(fd: int) -> None:
@@ -98,7 +98,7 @@ def test_bytes_come_back_from_either_format(value: bytes) -> None:
 
     text = words(value=value).removeprefix("value=")
     assert unescape(text[1:-1] if text.startswith('"') else text) == value
-    line = module._json_line("info", "e", {"value": value})
+    line = module._json_line(0, "info", "e", {"value": value})
     assert line.isascii()
     assert line.count(b"\n") == 1
     assert unescape(json.loads(line)["value"]) == value
@@ -107,8 +107,8 @@ def test_bytes_come_back_from_either_format(value: bytes) -> None:
 @given(st.text())
 def test_any_text_is_one_ascii_line(value: str) -> None:
     for line in (
-        module._text_line("info", "e", {"value": value}),
-        module._json_line("info", "e", {"value": value}),
+        module._text_line(0, "info", "e", {"value": value}),
+        module._json_line(0, "info", "e", {"value": value}),
     ):
         assert line.isascii()
         assert line[:-1].decode().isprintable()
