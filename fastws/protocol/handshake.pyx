@@ -250,7 +250,7 @@ cdef void write_relayed(Out* out, Head head, Forwarded _) noexcept:
 
 cdef bytes with_fields(bytes head, bytes extra):
     """Put lines before the empty one that ends a head."""
-    return head[:-2] + extra + b"\r\n" if extra else head
+    return head[: len(head) - 2] + extra + b"\r\n" if extra else head
 
 
 cdef int check_switch(const Table* asked, ResponseHead response) except -1:
