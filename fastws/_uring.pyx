@@ -112,9 +112,12 @@ cdef class Uring(Sockets):
         for i in range(ROUNDS):
             self._bury()
             self._send_dirty()
-            if i and self.ring.sq_next == self.ring.sq_submitted:
+            # Only the kernel can say more than stands in the queue.
+            if (self.ring.sq_next != self.ring.sq_submitted
+                    or (i == 0 and load(self.ring.cq_tail) == load(self.ring.cq_head))):
+                self._enter()
+            elif i:
                 return 0
-            self._enter()
             self._reap()
         self._scheduled = True
         self.driver.loop.call_soon(self.turn)
