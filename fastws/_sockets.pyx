@@ -404,6 +404,8 @@ cdef class SocketLeg(Leg):
         if self.full:
             self.full = False
             self.protocol.resume_writing()
+            if self.queued():
+                return 0           # the end goes behind what was written just now
         if self.finishing and not self.closed:
             self.send_eof()
         if self.closing:
