@@ -319,6 +319,42 @@ def test_a_protocol_that_raises_loses_its_connection_only(
     assert {repr(fault) for fault in stage.faults} == {repr(RuntimeError(callback))}
 
 
+def test_a_protocol_that_raises_when_it_gets_its_connection_loses_it(
+    name: str, tmp_path: Path
+) -> None:
+    """A Unix socket is connected before `connect` returns."""
+
+    class Faulty(Recorder):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            raise RuntimeError
+
+    protocol = Faulty()
+    with Stage(name, tmp_path, unix=True) as stage:
+        with stage.listening("somebody") as listener:
+            stage.sockets.connect(stage.packed(listener), protocol, 60)
+            stage.until(lambda: protocol.over)
+    assert protocol.said == ["made", "lost"]
+    assert protocol.transport.fileno() == -1
+    assert [type(fault) for fault in stage.faults] == [RuntimeError]
+
+
+def test_a_factory_that_raises_loses_the_connection_and_not_the_listener(
+    name: str, tmp_path: Path
+) -> None:
+    with Stage(name, tmp_path) as stage:
+        stage.factory = lambda: Recorder(1)  # type: ignore[call-arg]
+        with socket.create_connection(stage.place) as client:
+            stage.until(lambda: stage.faults)
+            client.settimeout(PATIENCE)
+            assert client.recv(1) == b""
+        stage.made.clear()
+        stage.factory = Recorder
+        wire, _ = stage.accepted()
+        wire.close()
+    assert [type(fault) for fault in stage.faults] == [TypeError]
+
+
 # -- connecting ---------------------------------------------------------------------------------
 
 
