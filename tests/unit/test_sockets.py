@@ -9,7 +9,7 @@ import resource
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -559,6 +559,29 @@ def test_floods_do_not_delay_another_tunnel(name: str, tmp_path: Path, size: int
             assert got == [message]
         for one in many:
             one.__exit__(None, None, None)
+
+
+def test_a_turn_takes_no_more_than_its_share_of_bulk(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that others of the loop, such as who accepts, get their turn."""
+    for each in ("shrink", "shrink_descriptor"):
+        monkeypatch.setattr(f"support.sockets.{each}", lambda _: None)
+    with Stage(name, tmp_path) as stage, ExitStack() as stack:
+        tunnels = [stack.enter_context(stage.tunnel()) for _ in range(30)]
+        message = tunnels[0][0].frame(BINARY, noise(50_000)) * 100
+        sent = [0] * len(tunnels)
+        for _ in range(8):
+            for number, (client, _, _) in enumerate(tunnels):
+                while count := give(client, message[sent[number] % len(message) :]):
+                    sent[number] += count
+            stage.sockets.turn()
+            taken = 0
+            for _, server, _ in tunnels:
+                while data := take(server, MIB):
+                    taken += len(data)
+            # The reads of a turn, one more for each tunnel, and what was queued before.
+            assert taken <= (128 + 2 * len(tunnels)) * 128 * KIB
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
