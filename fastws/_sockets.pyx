@@ -490,20 +490,17 @@ cdef class SocketLeg(Leg):
             return False
         sent = move(self.sockets.splice_out, sink.fd, got)
         if sent < got:
-            if sent < 0 and errno != EAGAIN:
-                sink.broken = True
             self._unload(sink, got - max(sent, <Py_ssize_t> 0))
         self.tunnel.passed(self.side, got)
         return True
 
     cdef int _unload(self, SocketLeg sink, size_t size) except -1:
-        """Queue what `sink` did not take of what was spliced."""
+        """Queue what `sink` did not take of what was spliced; if it is broken, that shows when it
+        is written to."""
         cdef uint8_t* data = self.sockets.driver.data
         c_read(self.sockets.splice_out, data, size)
-        if not sink.broken:
-            sink._enqueue(data, size)
-            sink._await_room()
-        return 0
+        sink._enqueue(data, size)
+        return sink._await_room()
 
     cdef int _send_now(self, const uint8_t* data, size_t size) except -1:
         cdef Py_ssize_t sent = send_some(self.fd, data, size)
