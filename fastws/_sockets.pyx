@@ -55,9 +55,9 @@ cdef extern from "<sys/socket.h>" nogil:
 cdef int BATCH = 64
 # Out of descriptors: how long nothing is accepted, in seconds.
 cdef double REST = 0.1
-# Payload of which so much is to come is spliced. Before it, no more is read than this: its header
-# and the least that a copy costs nothing for.
-cdef size_t LARGE = 32 * 1024
+# Payload of which so much is to come is spliced; a message of 64 KiB comes whole, and is cheaper
+# copied than cut in two. Before large payload no more is read than this: its header, and little else.
+cdef size_t LARGE = 64 * 1024
 cdef size_t HEADER = 4 * 1024
 # What a protocol may write before it is told to pause.
 cdef size_t MAX_QUEUED = 64 * 1024
