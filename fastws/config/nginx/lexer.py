@@ -1,9 +1,9 @@
 r"""Text to words and marks, by nginx's rules (``ngx_conf_read_token``).
 
-- A word in quotes ends at the same quote; behind it stands a space, ``;``,
-  or ``)``, and the last of these begins the next word.
-- Any other word ends at a space, ``;`` or ``{``, unless the ``{`` follows a ``$``. Quotes, ``#`` and
-  ``}`` inside it are just characters.
+- A word in quotes ends at the same quote; behind it stands a space, ``;``, ``{`` or ``)``, and the
+  bracket begins the next word.
+- Any other word ends at a space, ``;`` or ``{``, unless the ``{`` follows a ``$``. Quotes, ``#``
+  and ``}`` inside it are just characters.
 - A backslash takes the next character along, whatever it is; ``\"``, ``\'``, ``\\``, ``\t``, ``\r``
   and ``\n`` are then replaced, and any other backslash stays.
 - ``#`` where a word could begin is a comment up to the end of the line.

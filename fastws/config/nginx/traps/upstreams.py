@@ -114,7 +114,7 @@ def _addresses(upstream: Directive) -> list[str]:
 
 
 def _passed_to(site: Site) -> set[str]:
-    """Return the names that requests are passed to, and every text that a variable may stand for."""
+    """Return the names that requests are passed to, by way of variables too."""
     texts = [each.values[0] for name in _PASSES for each in site.all(name)]
     if any("$" in text for text in texts):
         texts += [value for each in site.all("set") for value in each.values]
