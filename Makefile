@@ -6,6 +6,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Arguments for pytest, for one test or some: make test TESTS=tests/unit
 TESTS ?=
+# For the soak.
+SECONDS ?= 600
+DRIVER ?= uring
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # What an installation is made of, folders included, so that a file that is gone counts too.
@@ -22,9 +25,10 @@ BENCH := $(VENV)/.installed-bench
 SANITIZED := .venv-sanitize
 # Python itself is not instrumented, so the runtimes have to be loaded before it.
 RUNTIMES = $(shell gcc -print-file-name=libasan.so) $(shell gcc -print-file-name=libubsan.so)
-SANITIZER_TESTS := tests/unit/test_relay.py tests/unit/test_sha1.py tests/unit/protocol tests/properties
+SANITIZER_TESTS := tests/unit/test_relay.py tests/unit/test_sha1.py tests/unit/protocol \
+	tests/properties tests/unit/test_sockets.py tests/adversity
 
-.PHONY: demo test lint bench sanitize clean
+.PHONY: demo test lint bench sanitize soak clean
 
 demo: $(PLAIN)
 	$(BIN)/fastws serve --demo
@@ -48,7 +52,10 @@ bench: $(BENCH)
 sanitize:
 	$(MAKE) VENV=$(SANITIZED) $(SANITIZED)/.sanitized
 	LD_PRELOAD="$(RUNTIMES)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
-		PYTHONMALLOC=malloc $(SANITIZED)/bin/python -P -m pytest $(SANITIZER_TESTS)
+		PYTHONMALLOC=malloc $(SANITIZED)/bin/python -P -m pytest -m "not timing" $(SANITIZER_TESTS)
+
+soak: $(TEST)
+	PYTHONPATH=tests $(BIN)/python -P tests/soak.py --driver $(DRIVER) --seconds $(SECONDS)
 
 $(PLAIN): $(SOURCES) build/.fresh | $(VENV)
 	$(fresh-python)

@@ -7,6 +7,7 @@ For kernels that have no io_uring, or do not allow it.
 import os
 
 cimport cython
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport errno
 from libc.stdint cimport uint32_t
 
@@ -85,8 +86,9 @@ cdef class EpollLeg(SocketLeg):
 
     cdef int happened(self, uint32_t events) except -1:
         if events & (EPOLLERR | EPOLLHUP) and not self._events:
-            # Nobody reads and nobody writes: there is nobody else to find out.
-            return self.drop()
+            # Nobody reads and nobody writes: there is nobody else to find out. What came before
+            # is still to be read, if reading only pauses.
+            return self.drop() if self.eof else self._ignore()
         if self._events & EPOLLOUT and events & (EPOLLOUT | EPOLLERR | EPOLLHUP):
             self._set(self._events & ~<uint32_t> EPOLLOUT)
             self.writable()
@@ -103,7 +105,19 @@ cdef class EpollLeg(SocketLeg):
         event.data.ptr = <void*> self
         if epoll_ctl((<Epoll> self.sockets).fd, operation, self.fd, &event) != 0:
             raise OSError(errno, os.strerror(errno))
-        self._watched = True
+        if not self._watched:
+            self._watched = True
+            Py_INCREF(self)    # for the pointer that the kernel has now
+        return 0
+
+    cdef int _ignore(self) except -1:
+        """Hear of nothing, which no empty set of events asks for."""
+        # Closing the descriptor would do it, if there were no duplicate of it anywhere.
+        self._events = 0
+        if self._watched:
+            epoll_ctl((<Epoll> self.sockets).fd, EPOLL_CTL_DEL, self.fd, NULL)
+            self._watched = False
+            Py_DECREF(self)
         return 0
 
     # hooks
@@ -118,9 +132,5 @@ cdef class EpollLeg(SocketLeg):
         return self._set(self._events | EPOLLOUT)
 
     cdef int _let_go(self) except -1:
-        # Closing the descriptor would do it, if there were no duplicate of it anywhere.
-        if self._watched:
-            epoll_ctl((<Epoll> self.sockets).fd, EPOLL_CTL_DEL, self.fd, NULL)
-        self._events = 0
-        self._watched = False
-        return self.sockets.end(self)
+        self.sockets.end(self)
+        return self._ignore()

@@ -22,6 +22,7 @@ cdef class Sockets:
     cdef int wake(self) except -1
     cdef int end(self, SocketLeg leg) except -1
     cdef int _bury(self) except -1
+    cdef int _made(self, SocketLeg leg) except -1
     cdef int _fault(self, SocketLeg leg, error) except -1
 
     # hooks: what a driver does

@@ -78,7 +78,7 @@ cdef class Sockets:
         tune(fd, stall)
         outcome = begin_connect(fd, where, <socklen_t> PyBytes_GET_SIZE(address))
         if outcome == 0:
-            leg.connected()
+            self._made(leg)
         elif outcome == EINPROGRESS:
             leg.connecting = True
             leg._await_room()
@@ -121,6 +121,14 @@ cdef class Sockets:
                     leg.lost()
                 except Exception as error:
                     self._fault(leg, error)
+        return 0
+
+    cdef int _made(self, SocketLeg leg) except -1:
+        """There is a connection: tell its protocol."""
+        try:
+            leg.connected()
+        except Exception as error:
+            self._fault(leg, error)
         return 0
 
     cdef int _fault(self, SocketLeg leg, error) except -1:
@@ -177,11 +185,9 @@ cdef class Acceptor:
                 self._failed(errno)
                 break
             leg = self.sockets._leg()
-            leg.begin(self.sockets, fd, self._factory())
-            try:
-                leg.connected()
-            except Exception as error:
-                self.sockets._fault(leg, error)
+            leg.begin(self.sockets, fd, None)
+            leg.protocol = self._factory()
+            self.sockets._made(leg)
 
     cdef int _failed(self, int number) except -1:
         if number in (EMFILE, ENFILE, ENOBUFS, ENOMEM):
@@ -404,6 +410,8 @@ cdef class SocketLeg(Leg):
         if self.full:
             self.full = False
             self.protocol.resume_writing()
+            if self.queued():
+                return 0           # the end goes behind what was written just now
         if self.finishing and not self.closed:
             self.send_eof()
         if self.closing:

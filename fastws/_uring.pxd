@@ -35,6 +35,8 @@ cdef class Uring(Sockets):
     cdef list _dirty               # legs that have something to send
     cdef readonly size_t in_flight  # requests that are under way
 
+    cdef size_t _reads             # of bulk, in this turn
+
     # buffers
     cdef Buffer* _entries
     cdef uint8_t* _memory

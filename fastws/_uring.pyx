@@ -51,6 +51,7 @@ cdef enum:
     SUBMISSIONS = 1024
     COMPLETIONS = 8 * 1024
     ROUNDS = 16        # of completions and submissions, before others of the loop get their turn
+    READS = 128        # of bulk, likewise: a round may be short, or as long as there are legs
     PATIENCE = 8       # small reads after which bulk is over
 
 
@@ -109,6 +110,7 @@ cdef class Uring(Sockets):
 
     cdef int _turn(self) except -1:
         cdef int i
+        self._reads = 0
         for i in range(ROUNDS):
             self._bury()
             self._send_dirty()
@@ -119,6 +121,8 @@ cdef class Uring(Sockets):
             elif i:
                 return 0
             self._reap()
+            if self._reads >= READS:
+                break
         self._scheduled = True
         self.driver.loop.call_soon(self.turn)
         return 0
@@ -207,6 +211,7 @@ cdef class Uring(Sockets):
         elif leg.closed or res < 0:
             pass
         elif op == READABLE:
+            self._reads += 1
             leg.readable()
             if leg.wanted:
                 leg._watch()

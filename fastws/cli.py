@@ -25,8 +25,10 @@ def main() -> None:
 @main.command()
 @click.argument("config", required=False)
 @click.option("--listen", multiple=True, metavar="ADDR", help="Listen there.  [default: :8080]")
-@click.option("--upstream", multiple=True, metavar="ADDR", help="Relay to there, round robin.")
-@click.option("--balance", metavar="METHOD", help="Balance upstreams by this method.")
+@click.option("--upstream", multiple=True, metavar="ADDR", help="Relay to there.")
+@click.option(
+    "--balance", metavar="METHOD", help="Balance by it, as in nginx.  [default: round_robin]"
+)
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Run N processes.")
 @click.option(
     "--driver",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def pytest_configure(config: pytest.Config) -> None:
     profiles.load()
+    config.addinivalue_line("markers", "timing: has a bound that sanitizers are too slow for")
     config.addinivalue_line(
         "markers", "slow: takes more than some seconds (leave out: -m 'not slow')"
     )

@@ -148,13 +148,13 @@ def _cookie(name: str, attributes: list[str]) -> Sticky:
     given = {word.partition("=")[0]: word for word in attributes}
     if len(given) < len(attributes):
         raise expected("each parameter of sticky once", " ".join(attributes))
-    expires = given.pop("expires", "").partition("=")[2]
+    expires = given.pop("expires", None)
     for key, attribute in given.items():
         if not _ATTRIBUTES.get(key, _NOTHING).fullmatch(attribute):
             raise expected(_USAGE["sticky"], attribute)
     return Sticky(
         name=name,
-        expires=_expires(expires) if expires else None,
+        expires=_expires(expires.partition("=")[2]) if expires else None,
         attributes="".join(f"; {given[key]}" for key in _ATTRIBUTES if key in given),
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fastws._relay import Rules
 from fastws.config import model
+from fastws.protocol.host import host_name
 from fastws.protocol.target import normal_path
 from fastws.upstream.group import Upstream
 
@@ -67,7 +68,7 @@ class RouteTable:
 
     def _candidates(self, host: bytes) -> Iterable[list[Route]]:
         if self._exact or self._wildcards:
-            yield from self._named(_name(host))
+            yield from self._named(host_name(host))
         yield self._any
 
     def _named(self, name: bytes) -> Iterable[list[Route]]:
@@ -76,13 +77,6 @@ class RouteTable:
         while dot >= 0:
             yield self._wildcards.get(name[dot:], [])
             dot = name.find(b".", dot + 1)
-
-
-def _name(host: bytes) -> bytes:
-    """Return the name in a Host header, in lower case, without port and final dot."""
-    if host.startswith(b"["):
-        return (host.partition(b"]")[0] + b"]").lower()
-    return host.partition(b":")[0].removesuffix(b".").lower()
 
 
 def _rules(route: model.Route, config: model.Config) -> Rules:

@@ -76,7 +76,7 @@ class Session:
         if not route.allows(request.origin):
             raise Reject(403, "Pages of this origin may not connect here.")
         self._route = route
-        self._connect(Reject(502, _NOBODY))
+        self._connect(None)
 
     # what a balancer asks
 
@@ -164,8 +164,11 @@ class Session:
 
     # private
 
-    def _connect(self, reject: Reject) -> None:
-        """Try the peers, each once (RFC 9110 section 15.6.3 and 15.6.5 name the failures)."""
+    def _connect(self, reject: Reject | None) -> None:
+        """Try the peers, each once (RFC 9110 section 15.6.3 and 15.6.5 name the failures).
+
+        ``reject`` is how the last one failed.
+        """
         context = self._context
         while lease := self._route.upstream.lease(self._tried, self):
             self._lease = lease
@@ -180,7 +183,7 @@ class Session:
             else:
                 return
         self._exchange = None
-        self.fail(reject)
+        self.fail(reject or Reject(502, _NOBODY))
 
     def _miss(self, error: OSError) -> None:
         """End a lease without a connection; it may be our fault."""

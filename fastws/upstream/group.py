@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Callable, Sequence
 
 from fastws.config import model
-from fastws.upstream.balancers import Balancer
+from fastws.upstream.balancers import Balancer, sticky
 from fastws.upstream.balancers.backup import Backup
 from fastws.upstream.balancers.consistent_hash import ConsistentHash
 from fastws.upstream.balancers.hash import Hash
@@ -37,7 +37,7 @@ class Upstream:
         self.name = config.name
         context = _client_context(config)
         self.peers = tuple(_peer(server, config, context) for server in config.servers)
-        self._sticky: Sticky | None = None
+        self._sticky = config.balance.sticky
         self._balancer = self._build(config)
 
     def lease(self, tried: Sequence[Peer], client: Client) -> Lease | None:
@@ -47,19 +47,15 @@ class Upstream:
 
     def fields(self, peer: Peer) -> bytes:
         """Return the lines to add to the head of a peer's answer."""
-        return self._sticky.field(peer) if self._sticky else b""
+        return sticky.field(peer, self._sticky) if self._sticky else b""
 
     def _build(self, config: model.Upstream) -> Balancer:
         primaries, backups = (
             [peer for peer, server in zip(self.peers, config.servers, strict=True) if kind(server)]
             for kind in (lambda server: not server.backup, lambda server: server.backup)
         )
-        balancer = _method(config.balance, primaries)
-        if backups:
-            balancer = Backup(balancer, _method(config.balance, backups))
-        if config.balance.sticky:
-            balancer = self._sticky = Sticky(self.peers, balancer, config.balance.sticky)
-        return balancer
+        balancer = _balancer(config.balance, primaries)
+        return Backup(balancer, _balancer(config.balance, backups)) if backups else balancer
 
 
 def _peer(server: model.Server, config: model.Upstream, context: ssl.SSLContext | None) -> Peer:
@@ -75,6 +71,11 @@ def _peer(server: model.Server, config: model.Upstream, context: ssl.SSLContext 
         max_fails=0 if alone else server.max_fails,
         fail_timeout=int(server.fail_timeout * 1e9),
     )
+
+
+def _balancer(balance: model.Balance, peers: Sequence[Peer]) -> Balancer:
+    method = _method(balance, peers)
+    return Sticky(peers, method, balance.sticky.name) if balance.sticky else method
 
 
 def _method(balance: model.Balance, peers: Sequence[Peer]) -> Balancer:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from fastws.protocol.host import host_name
 from fastws.protocol.target import normal_path
 
 if TYPE_CHECKING:
@@ -74,11 +75,7 @@ def _args(client: Client) -> bytes:
 
 
 def _host(client: Client) -> bytes:
-    """Return the name in the Host header, in lower case, without port and final dot."""
-    host = client.request.host.lower()
-    if host.startswith(b"["):
-        return host.partition(b"]")[0] + b"]"
-    return host.partition(b":")[0].removesuffix(b".")
+    return host_name(client.request.host)
 
 
 def _arg(name: str) -> Key:

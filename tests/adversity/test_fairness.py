@@ -1,0 +1,116 @@
+"""Floods and storms on some connections, and how long others wait: 100 ms at most."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from support.frames import BINARY
+from support.raw import Upstream, connect, request, switching, tunnel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from support.proxy import Proxy
+
+pytestmark = pytest.mark.timing
+
+BOUND = 0.1
+ECHOES = 100
+
+
+@contextmanager
+def busy(*works: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Run works in threads beside the block, until it ends."""
+    over = threading.Event()
+    threads = [threading.Thread(target=work, args=(over,)) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def pump(source, sink, size: int) -> list[Callable[[threading.Event], None]]:  # noqa: ANN001
+    """Send as fast as it goes, and read as fast as it goes."""
+    message = source.frame(BINARY, b"x" * size) * (1 + 100_000 // size)
+
+    def send(over: threading.Event) -> None:
+        with suppress(OSError):
+            while not over.is_set():
+                source.sock.sendall(message)
+        source.sock.close()
+
+    def read(_over: threading.Event) -> None:
+        with suppress(OSError):
+            while sink.sock.recv(1 << 20):
+                pass
+
+    return [send, read]
+
+
+def slowest_echo(client, server) -> float:  # noqa: ANN001
+    """How long the slowest takes in the best of three series: the machine has other work too."""
+    return min(_slowest(client, server) for _ in range(3))
+
+
+def _slowest(client, server) -> float:  # noqa: ANN001
+    slowest = 0.0
+    for number in range(ECHOES):
+        start = time.monotonic()
+        client.send_text(f"up {number}")
+        assert server.read_message() == b"up %d" % number
+        server.send_text(f"down {number}")
+        assert client.read_message() == b"down %d" % number
+        slowest = max(slowest, time.monotonic() - start)
+    return slowest
+
+
+@pytest.mark.parametrize("size", [125, 1_000_000])
+@pytest.mark.parametrize("direction", ["from clients", "from upstreams"])
+def test_floods_do_not_delay_another_tunnel(
+    proxy: Proxy, upstream: Upstream, size: int, direction: str
+) -> None:
+    with ExitStack() as stack:
+        client, server = stack.enter_context(tunnel(proxy, upstream))
+        works = []
+        for _ in range(2):
+            pair = stack.enter_context(tunnel(proxy, upstream))
+            source, sink = pair if direction == "from clients" else reversed(pair)
+            works += pump(source, sink, size)
+        with busy(*works):
+            assert slowest_echo(client, server) < BOUND
+
+
+def test_a_storm_of_handshakes_does_not_delay_a_tunnel(proxy: Proxy, upstream: Upstream) -> None:
+    opened = 0
+
+    def storm(over: threading.Event) -> None:
+        """Thirty at once, again and again; nobody waits for a tunnel before the next asks."""
+        while not over.is_set():
+            with ExitStack() as stack:
+                for _ in range(30):
+                    stack.enter_context(connect(proxy)).send(request())
+
+    def answer(over: threading.Event) -> None:
+        nonlocal opened
+        upstream.sock.settimeout(0.2)
+        while not over.is_set():
+            with suppress(OSError, AssertionError), upstream.accept() as server:
+                server.read_head()
+                server.send(switching())
+                opened += 1
+
+    with tunnel(proxy, upstream) as (client, server):
+        try:
+            with busy(storm, answer):
+                assert slowest_echo(client, server) < BOUND
+        finally:
+            upstream.sock.settimeout(10)
+    assert opened > 10

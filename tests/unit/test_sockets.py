@@ -1,0 +1,681 @@
+"""Bare sockets, with each driver that works here: `_sockets`, `_epoll` and `_uring`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import resource
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uvloop
+from support.frames import BINARY
+from support.sockets import PATIENCE, Recorder, Stage, give, shrink_descriptor, take
+
+from fastws._driver import Driver
+from fastws.errors import FastwsError
+from fastws.proxy.drivers import bare_sockets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+KIB = 1 << 10
+MIB = 1 << 20
+
+# One buffer that is read into, what may be queued, the systems' four buffers, and a margin.
+MOST_HELD = 512 * KIB
+
+
+@pytest.fixture(params=["uring", "epoll"])
+def name(request: pytest.FixtureRequest) -> str:
+    loop = uvloop.new_event_loop()
+    try:
+        bare_sockets(request.param, Driver(loop))
+    except FastwsError as error:
+        pytest.skip(str(error))
+    finally:
+        loop.close()
+    return request.param
+
+
+@pytest.fixture
+def stage(name: str, tmp_path: Path) -> Iterator[Stage]:
+    """TCP; at the end no fault was told, and no request is under way."""
+    with Stage(name, tmp_path) as running:
+        yield running
+    assert running.faults == []
+
+
+@pytest.fixture(params=["tcp", "unix"])
+def either(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    with Stage(name, tmp_path, unix=request.param == "unix") as running:
+        yield running
+    assert running.faults == []
+
+
+def noise(size: int, seed: int = 1) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+def same(got: bytes, sent: bytes) -> bool:
+    """Whether they are; pytest would take minutes to show how much they differ."""
+    return got == sent
+
+
+# -- a transport, while HTTP is spoken ----------------------------------------------------------
+
+
+def test_what_is_written_arrives_whole_and_in_order(either: Stage) -> None:
+    wire, protocol = either.accepted()
+    shrink_descriptor(protocol.transport.fileno())
+    data = noise(MIB)
+    at = 0
+    while at < len(data):
+        size = random.Random(at).choice((1, 100, 5000, 70_000))
+        protocol.transport.write(data[at : at + size])
+        at += size
+    assert protocol.transport.get_write_buffer_size() > MIB // 2
+    assert same(either.receive(wire, MIB, sip=3000), data)
+    either.until(lambda: protocol.said == ["made", "pause", "resume"])
+    assert protocol.transport.get_write_buffer_size() == 0
+    wire.close()
+
+
+def test_what_comes_is_received_whole_and_in_order(either: Stage) -> None:
+    wire, protocol = either.accepted()
+    data, at = noise(MIB), 0
+
+    def all_there() -> bool:
+        nonlocal at
+        at += give(wire, data[at:])
+        return len(protocol.data) == MIB
+
+    either.until(all_there)
+    assert same(protocol.data, data)
+    wire.close()
+
+
+def test_close_sends_what_is_queued_first(either: Stage) -> None:
+    wire, protocol = either.accepted()
+    shrink_descriptor(protocol.transport.fileno())
+    data = noise(300 * KIB)
+    protocol.transport.write(data)
+    protocol.transport.close()
+    protocol.transport.write(b"too late")
+    either.run()
+    assert "lost" not in protocol.said
+    assert same(either.rest(wire), data)
+    either.until(lambda: protocol.over)
+    assert protocol.error is None
+    wire.close()
+
+
+def test_abort_drops_what_is_queued(either: Stage) -> None:
+    wire, protocol = either.accepted()
+    shrink_descriptor(protocol.transport.fileno())
+    protocol.transport.write(noise(300 * KIB))
+    protocol.transport.abort()
+    protocol.transport.write(b"too late")
+    assert "lost" not in protocol.said
+    either.until(lambda: protocol.over)
+    assert protocol.transport.fileno() == -1
+    assert len(either.rest(wire)) < 100 * KIB
+    wire.close()
+
+
+def test_a_closed_transport_takes_calls_in_silence(stage: Stage) -> None:
+    wire, protocol = stage.accepted()
+    protocol.transport.abort()
+    stage.until(lambda: protocol.over)
+    for call in ("close", "abort", "write_eof", "pause_reading", "resume_reading"):
+        getattr(protocol.transport, call)()
+    protocol.transport.write(b"x" * MIB)
+    stage.run()
+    assert protocol.said == ["made", "lost"]
+    wire.close()
+
+
+def test_the_end_of_file_goes_behind_what_is_queued_and_the_other_half_goes_on(
+    either: Stage,
+) -> None:
+    wire, protocol = either.accepted()
+    shrink_descriptor(protocol.transport.fileno())
+    data = noise(300 * KIB)
+    protocol.transport.write(data)
+    protocol.transport.write_eof()
+    protocol.transport.write(b"too late")
+    assert same(either.rest(wire), data)
+    give(wire, b"still here")
+    either.until(lambda: protocol.data == b"still here")
+    wire.half_close()
+    either.until(lambda: "eof" in protocol.said)
+    wire.close()
+
+
+def test_an_end_of_file_that_nobody_wants_closes_behind_what_is_queued(either: Stage) -> None:
+    wire, protocol = either.accepted()
+    shrink_descriptor(protocol.transport.fileno())
+    protocol.eof_received = lambda: None
+    data = noise(300 * KIB)
+    protocol.transport.write(data)
+    wire.half_close()
+    assert same(either.rest(wire), data)
+    either.until(lambda: protocol.over)
+    wire.close()
+
+
+@pytest.mark.parametrize("ending", ["close", "write_eof"])
+def test_what_is_written_when_there_is_room_again_goes_before_the_end(
+    either: Stage, ending: str
+) -> None:
+    """The protocol writes the rest and ends, in the very call that tells it to go on."""
+    wire, protocol = either.accepted()
+    shrink_descriptor(protocol.transport.fileno())
+    first, rest = noise(200 * KIB, 1), noise(200 * KIB, 2)
+
+    def resume_writing() -> None:
+        protocol.transport.write(rest)
+        getattr(protocol.transport, ending)()
+
+    protocol.resume_writing = resume_writing
+    protocol.transport.write(first)
+    assert same(either.rest(wire), first + rest)
+    wire.close()
+
+
+def test_a_pause_holds_what_comes_until_reading_goes_on(either: Stage) -> None:
+    wire, protocol = either.accepted()
+    for number in range(20):
+        protocol.transport.pause_reading()
+        either.run(0.002)
+        give(wire, b"%02d" % number)
+        either.run(0.002)
+        assert len(protocol.data) == 2 * number
+        protocol.transport.resume_reading()
+        either.until(lambda: len(protocol.data) == 2 * number + 2)  # noqa: B023
+    # On and off without a turn between
+    for _ in range(5):
+        protocol.transport.pause_reading()
+        protocol.transport.resume_reading()
+    give(wire, b"end")
+    either.until(lambda: protocol.data.endswith(b"end"))
+    wire.close()
+
+
+def test_what_was_sent_before_a_close_is_read_after_a_pause(either: Stage) -> None:
+    """Both halves are over, nobody reads at the time, and nothing is lost."""
+    wire, protocol = either.accepted()
+    protocol.transport.write_eof()
+    protocol.transport.pause_reading()
+    either.run(0.01)
+    sent = give(wire, b"x" * 1000)
+    wire.close()
+    either.run()
+    assert "lost" not in protocol.said
+    protocol.transport.resume_reading()
+    either.until(lambda: "eof" in protocol.said or protocol.over)
+    assert len(protocol.data) == sent == 1000
+
+
+def test_a_reset_ends_the_connection_with_its_error(stage: Stage) -> None:
+    wire, protocol = stage.accepted()
+    wire.reset()
+    stage.until(lambda: protocol.over)
+    assert isinstance(protocol.error, ConnectionResetError)
+
+
+def test_many_connections_end_in_every_way_at_once(either: Stage) -> None:
+    pairs = [either.accepted() for _ in range(60)]
+    for number, (wire, protocol) in enumerate(pairs):
+        protocol.transport.write(noise(40 * KIB, number))
+        give(wire, b"hello")
+        (wire.close, wire.reset, wire.half_close, lambda: None)[number % 4]()
+        (protocol.transport.abort, protocol.transport.close, lambda: None)[number % 3]()
+    either.run()
+    for wire, protocol in pairs:
+        wire.close()
+        protocol.transport.abort()
+    either.until(lambda: all(protocol.over for _, protocol in pairs))
+    assert all(protocol.said.count("lost") == 1 for _, protocol in pairs)
+
+
+# -- reentrancy ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["abort", "close"])
+def test_a_callback_may_end_its_own_and_all_other_connections(either: Stage, ending: str) -> None:
+    """All of them have something to say in the same turn; one callback ends them all."""
+    pairs = [either.accepted() for _ in range(20)]
+
+    def end_all(_data: bytes) -> None:
+        for _, protocol in pairs:
+            getattr(protocol.transport, ending)()
+
+    for wire, protocol in pairs:
+        protocol.data_received = end_all
+        give(wire, b"x")
+    either.sockets.turn()
+    either.until(lambda: all(protocol.over for _, protocol in pairs))
+    for wire, _ in pairs:
+        wire.close()
+
+
+def test_a_connection_that_is_lost_may_make_another(stage: Stage) -> None:
+    wire, protocol = stage.accepted()
+    again = Recorder()
+    with stage.listening("again") as listener:
+
+        def connection_lost(_exc: BaseException | None) -> None:
+            protocol.said.append("lost")
+            stage.sockets.connect(stage.packed(listener), again, 60)
+
+        protocol.connection_lost = connection_lost
+        wire.close()
+        stage.until(lambda: "eof" in protocol.said)
+        protocol.transport.close()
+        stage.until(lambda: again.said)
+    assert again.said[0] == "made"
+    again.transport.abort()
+    stage.until(lambda: again.over)
+
+
+@pytest.mark.parametrize(
+    "callback", ["connection_made", "data_received", "eof_received", "connection_lost"]
+)
+@pytest.mark.parametrize("before", ["", "abort", "close"])
+def test_a_protocol_that_raises_loses_its_connection_only(
+    name: str, tmp_path: Path, callback: str, before: str
+) -> None:
+    class Faulty(Recorder):
+        def fail(self, *arguments: Any) -> None:
+            getattr(Recorder, callback)(self, *arguments)
+            if before:
+                getattr(self.transport, before)()
+            raise RuntimeError(callback)
+
+    setattr(Faulty, callback, Faulty.fail)
+    with Stage(name, tmp_path) as stage:
+        other, bystander = stage.accepted()
+        stage.factory = Faulty
+        wire, protocol = stage.accepted()
+        with suppress(BrokenPipeError, ConnectionResetError):
+            give(wire, b"hello")
+        stage.until(lambda: protocol.data or protocol.over)
+        wire.close()
+        if callback == "connection_lost":
+            protocol.transport.abort()
+        stage.until(lambda: stage.faults)
+        protocol.transport.abort()
+        stage.until(lambda: protocol.over)
+        give(other, b"undisturbed")
+        stage.until(lambda: bystander.data == b"undisturbed")
+        other.close()
+    assert {repr(fault) for fault in stage.faults} == {repr(RuntimeError(callback))}
+
+
+def test_a_protocol_that_raises_when_it_gets_its_connection_loses_it(
+    name: str, tmp_path: Path
+) -> None:
+    """A Unix socket is connected before `connect` returns."""
+
+    class Faulty(Recorder):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            raise RuntimeError
+
+    protocol = Faulty()
+    with Stage(name, tmp_path, unix=True) as stage:
+        with stage.listening("somebody") as listener:
+            stage.sockets.connect(stage.packed(listener), protocol, 60)
+            stage.until(lambda: protocol.over)
+    assert protocol.said == ["made", "lost"]
+    assert protocol.transport.fileno() == -1
+    assert [type(fault) for fault in stage.faults] == [RuntimeError]
+
+
+def test_a_factory_that_raises_loses_the_connection_and_not_the_listener(
+    name: str, tmp_path: Path
+) -> None:
+    with Stage(name, tmp_path) as stage:
+        stage.factory = lambda: Recorder(1)  # type: ignore[call-arg]
+        with socket.create_connection(stage.place) as client:
+            stage.until(lambda: stage.faults)
+            client.settimeout(PATIENCE)
+            assert client.recv(1) == b""
+        stage.made.clear()
+        stage.factory = Recorder
+        wire, _ = stage.accepted()
+        wire.close()
+    assert [type(fault) for fault in stage.faults] == [TypeError]
+
+
+# -- connecting ---------------------------------------------------------------------------------
+
+
+def test_a_connection_is_made(either: Stage) -> None:
+    wire, protocol = either.connected()
+    protocol.transport.write(b"request")
+    assert either.receive(wire, 7) == b"request"
+    give(wire, b"answer")
+    either.until(lambda: protocol.data == b"answer")
+    wire.close()
+    either.until(lambda: "eof" in protocol.said)
+    protocol.transport.close()
+    either.until(lambda: protocol.over)
+
+
+def test_a_refused_connection_is_told(stage: Stage) -> None:
+    protocol = Recorder()
+    with stage.listening("nobody") as listener:
+        place = stage.packed(listener)
+    try:
+        stage.sockets.connect(place, protocol, 60)
+    except ConnectionRefusedError:
+        return
+    stage.until(lambda: protocol.over)
+    assert protocol.said == ["failed"]
+    assert isinstance(protocol.error, ConnectionRefusedError)
+
+
+@contextmanager
+def unanswering(stage: Stage) -> Iterator[bytes]:
+    """The address of a listener whose backlog is full: a connection neither fails nor is made."""
+    with stage.listening("full", backlog=0) as listener:
+        fillers = [socket.socket() for _ in range(3)]
+        for filler in fillers:
+            filler.setblocking(False)  # noqa: FBT003
+            filler.connect_ex(listener.getsockname())
+        yield stage.packed(listener)
+        for filler in fillers:
+            filler.close()
+
+
+def test_an_attempt_may_be_given_up(stage: Stage) -> None:
+    protocol = Recorder()
+    with unanswering(stage) as place:
+        attempt = stage.sockets.connect(place, protocol, 60)
+        stage.run()
+        assert protocol.said == []
+        attempt.abort()
+        stage.until(lambda: protocol.over)
+    assert protocol.said == ["failed"]
+    assert attempt.fileno() == -1
+
+
+def test_an_attempt_may_be_given_up_at_once(stage: Stage) -> None:
+    protocol = Recorder()
+    with unanswering(stage) as place:
+        stage.sockets.connect(place, protocol, 60).abort()
+        stage.until(lambda: protocol.over)
+    assert protocol.said == ["failed"]
+
+
+def test_an_attempt_ends_when_its_time_is_up(stage: Stage) -> None:
+    protocol = Recorder()
+    with unanswering(stage) as place:
+        stage.sockets.connect(place, protocol, 0.3)
+        stage.until(lambda: protocol.over)
+    assert isinstance(protocol.error, TimeoutError)
+
+
+@contextmanager
+def descriptors(more: int) -> Iterator[None]:
+    """No more than so many may be opened."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    probes = [os.open(os.devnull, os.O_RDONLY) for _ in range(more + 1)]
+    for probe in probes:
+        os.close(probe)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (probes[-1], limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_without_descriptors_a_connection_fails_at_once(stage: Stage) -> None:
+    with stage.listening("somebody") as listener:
+        place = stage.packed(listener)
+        with descriptors(0), pytest.raises(OSError, match=os.strerror(errno.EMFILE)):
+            stage.sockets.connect(place, Recorder(), 60)
+
+
+def test_without_descriptors_clients_wait_until_there_are_some(stage: Stage) -> None:
+    with socket.socket() as client:
+        with descriptors(0):
+            client.connect(stage.place)
+            stage.acceptor.accept()
+            assert stage.made == []
+        stage.until(lambda: stage.made and stage.made[0].said == ["made"])
+
+
+# -- tunnels ------------------------------------------------------------------------------------
+
+
+def frames_of(wire: Any, seed: int) -> bytes:
+    """Frames of many sizes, masked with zeros by a client."""
+    chance = random.Random(seed)
+    sizes = [int(2 ** chance.uniform(0, 17)) for _ in range(60)] + [0, 125, 126, 65535, 65536]
+    chance.shuffle(sizes)
+    return b"".join(wire.frame(BINARY, noise(size, size)) for size in sizes)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_tunnel_carries_both_directions_whole_and_in_order(either: Stage, seed: int) -> None:
+    with either.tunnel() as (client, server, _):
+        up, down = frames_of(client, seed), frames_of(server, seed + 100)
+        chance = random.Random(seed)
+        sent = [0, 0]
+        got = [bytearray(), bytearray()]
+
+        def step() -> bool:
+            for number, (source, sink, data) in enumerate(
+                ((client, server, up), (server, client, down))
+            ):
+                some = chance.choice((1, 50, 1280, 5000, 200_000))
+                sent[number] += give(source, data[sent[number] : sent[number] + some])
+                if chance.random() < 0.7:
+                    got[number] += take(sink, some) or b""
+            return len(got[0]) == len(up) and len(got[1]) == len(down)
+
+        either.until(step)
+        assert same(got[0], up)
+        assert same(got[1], down)
+
+
+@pytest.mark.parametrize("size", [100, 1280, 60_000])
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_reader_that_does_not_read_holds_the_sender(
+    either: Stage, direction: str, size: int
+) -> None:
+    with either.tunnel() as (client, server, _):
+        source, sink = (client, server) if direction == "up" else (server, client)
+        message = source.frame(BINARY, noise(size))
+        sent = either.flood(source, message)
+        assert sent < MOST_HELD
+        assert give(source, message) == 0, "the sender is held"
+        data = message * (sent // len(message) + 1)
+        # The message that was cut by the full pipe is completed behind.
+        rest, got = data[sent:], bytearray()
+
+        def step() -> bool:
+            nonlocal rest
+            rest = rest[give(source, rest) :]
+            got.extend(take(sink, 3000) or b"")
+            return len(got) == len(data)
+
+        either.until(step)
+        assert same(got, data)
+
+
+def test_a_held_tunnel_goes_on_in_the_other_direction(either: Stage) -> None:
+    with either.tunnel() as (client, server, _):
+        either.flood(client, client.frame(BINARY, noise(1000)))
+        for number in range(50):
+            message = server.frame(BINARY, b"down %d" % number)
+            give(server, message)
+            assert either.receive(client, len(message)) == message
+
+
+def turns_until(stage: Stage, condition: Callable[[], object]) -> int:
+    """How many turns of the driver alone it takes."""
+    for turn in range(1, 100):
+        stage.sockets.turn()
+        if condition():
+            return turn
+    raise AssertionError("it never happened")
+
+
+@pytest.mark.parametrize("size", [100, 100_000])
+def test_floods_do_not_delay_another_tunnel(name: str, tmp_path: Path, size: int) -> None:
+    """Counted in turns of the driver, each of which is bounded."""
+    with Stage(name, tmp_path) as stage:
+        many = [stage.tunnel() for _ in range(5)]
+        floods = [one.__enter__() for one in many]
+        with stage.tunnel() as (client, server, _):
+            for sender, receiver, _ in floods:
+                for wire in (sender, receiver):
+                    wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MIB // 4)
+                    wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MIB // 4)
+                stage.flood(sender, sender.frame(BINARY, noise(size)))
+            for sender, receiver, _ in floods:
+                take(receiver, 10 * MIB)
+                give(sender, sender.frame(BINARY, noise(size)) * 100)
+            message = client.frame(BINARY, b"hello")
+            give(client, message)
+            got: list[bytes] = []
+
+            def arrived() -> bool:
+                if data := take(server, 100):
+                    got.append(data)
+                return bool(got)
+
+            assert turns_until(stage, arrived) <= 3
+            assert got == [message]
+        for one in many:
+            one.__exit__(None, None, None)
+
+
+def test_a_turn_takes_no_more_than_its_share_of_bulk(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that others of the loop, such as who accepts, get their turn."""
+    for each in ("shrink", "shrink_descriptor"):
+        monkeypatch.setattr(f"support.sockets.{each}", lambda _: None)
+    with Stage(name, tmp_path) as stage, ExitStack() as stack:
+        tunnels = [stack.enter_context(stage.tunnel()) for _ in range(30)]
+        message = tunnels[0][0].frame(BINARY, noise(50_000)) * 100
+        sent = [0] * len(tunnels)
+        for _ in range(8):
+            for number, (client, _, _) in enumerate(tunnels):
+                while count := give(client, message[sent[number] % len(message) :]):
+                    sent[number] += count
+            stage.sockets.turn()
+            taken = 0
+            for _, server, _ in tunnels:
+                while data := take(server, MIB):
+                    taken += len(data)
+            # The reads of a turn, one more for each tunnel, and what was queued before.
+            assert taken <= (128 + 2 * len(tunnels)) * 128 * KIB
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_what_was_sent_before_an_end_arrives_late_but_whole(either: Stage, direction: str) -> None:
+    """The reader half-closed before; the sender fills the tunnel and closes; then it is read."""
+    with either.tunnel() as (client, server, passage):
+        source, sink = (client, server) if direction == "up" else (server, client)
+        sink.half_close()
+        either.until(lambda: take(source, 1000) == b"")
+        message = source.frame(BINARY, noise(1000))
+        sent = either.flood(source, message)
+        source.close()
+        either.run()
+        got = either.rest(sink)
+        assert same(got[:sent], (message * (sent // len(message) + 1))[:sent])
+        either.until(lambda: passage.report)
+
+
+def test_half_closes_in_both_directions_end_a_tunnel(either: Stage) -> None:
+    with either.tunnel() as (client, server, passage):
+        client.half_close()
+        assert either.rest(server) == b""
+        message = server.frame(BINARY, b"answer")
+        give(server, message)
+        assert either.receive(client, len(message)) == message
+        server.half_close()
+        assert either.rest(client) == b""
+        either.until(lambda: passage.report)
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+@pytest.mark.parametrize("size", [0, 100, 60_000])
+def test_a_reset_in_mid_flood_ends_a_tunnel(stage: Stage, who: str, size: int) -> None:
+    with stage.tunnel(linger=0.2) as (client, server, passage):
+        if size:
+            stage.flood(client, client.frame(BINARY, noise(size)))
+            stage.flood(server, server.frame(BINARY, noise(size)))
+        (client if who == "client" else server).reset()
+        stage.rest(server if who == "client" else client)
+        (server if who == "client" else client).close()
+        stage.until(lambda: passage.report)
+
+
+def test_tunnels_are_aborted_in_mid_flood(either: Stage) -> None:
+    with either.tunnel() as (client, server, passage):
+        either.flood(client, client.frame(BINARY, noise(1000)))
+        either.flood(server, server.frame(BINARY, noise(70_000)))
+        either.driver.abort()
+        assert passage.report is None
+        either.until(lambda: passage.report)
+        assert len(either.driver) == 0
+
+
+# -- which driver -------------------------------------------------------------------------------
+
+# Refuses io_uring_setup(2), as the seccomp filters of container runtimes do, and asks for a driver.
+REFUSED = """
+import ctypes, errno, struct
+import uvloop
+from fastws._driver import Driver
+from fastws.errors import FastwsError
+from fastws.proxy.drivers import bare_sockets
+
+PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2
+LOAD, JUMP_EQUAL, RETURN = 0x20, 0x15, 0x06
+ALLOW, REFUSE, SETUP = 0x7FFF0000, 0x00050000 | errno.EPERM, 425
+code = b"".join(struct.pack("HBBI", *each) for each in (
+    (LOAD, 0, 0, 0), (JUMP_EQUAL, 0, 1, SETUP), (RETURN, 0, 0, REFUSE), (RETURN, 0, 0, ALLOW)))
+program = ctypes.create_string_buffer(code)
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+fprog = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 4, ctypes.addressof(program)))
+assert libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, fprog, 0, 0) == 0, ctypes.get_errno()
+
+loop = uvloop.new_event_loop()
+print(bare_sockets("auto", Driver(loop)).name)
+try:
+    bare_sockets("uring", Driver(loop))
+except FastwsError as error:
+    print(error)
+loop.close()
+"""
+
+
+def test_where_io_uring_is_refused_epoll_takes_its_place() -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", REFUSED],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "epoll",
+        f"driver uring does not work here: [Errno {errno.EPERM}] {os.strerror(errno.EPERM)}",
+    ]

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from support.upstreams import fill, peers
+
+from fastws.config.addresses import read_server_address
+from fastws.upstream.peer import Peer
+
+
+def test_a_peer_is_called_by_its_address() -> None:
+    peer = Peer(address=read_server_address("wss://[::1]:8443"))
+    assert str(peer) == peer.name == "[::1]:8443"
+    assert Peer(address=peer.address, name="::1").name == "::1"
+
+
+def test_a_peer_that_is_down_is_never_available() -> None:
+    up, down = peers(1)[0], peers(1, down=True)[0]
+    assert up.available
+    assert not down.available
+
+
+def test_a_peer_can_be_full() -> None:
+    (peer,) = peers(1, max_conns=2)
+    for connections, available in ((0, True), (1, True), (2, False), (3, False), (1, True)):
+        fill(peer, connections)
+        assert peer.available is available
+
+
+def test_a_peer_begins_with_its_weight() -> None:
+    (peer,) = peers(7)
+    assert peer.state.gain == 7
