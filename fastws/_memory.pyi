@@ -21,6 +21,12 @@ class MemoryTunnel(Tunnel):
     def receive(self, side: _Side, data: Buffer) -> None:
         """`side` sent `data`."""
 
+    def splice(self, side: _Side, data: Buffer) -> int:
+        """`side` sent `data`, and the driver passes on what nobody has to see.
+
+        Returns how much of it that was, in bytes.
+        """
+
     def receive_eof(self, side: _Side) -> None:
         """`side` shut down its writing half."""
 

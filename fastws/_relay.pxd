@@ -93,6 +93,8 @@ cdef class Pipe:
     # bytes in, bytes to forward out
     cdef size_t feed(self, const uint8_t* data, size_t size, Span* out) noexcept
     cdef inline bint at_boundary(self) noexcept
+    cdef uint64_t unseen(self) noexcept
+    cdef void skip(self, size_t size) noexcept
 
     # private: one frame
     cdef size_t _pass_messages(self, const uint8_t* data, size_t size) noexcept
@@ -140,6 +142,8 @@ cdef class Tunnel:
 
     # what the sockets say
     cdef int received(self, Side side, const uint8_t* data, size_t size) except -1
+    cdef uint64_t unseen(self, Side side)
+    cdef int passed(self, Side side, size_t size) except -1
     cdef int eof(self, Side side) except -1
     cdef int lost(self, Side side) except -1
     cdef int drained(self, Side side) except -1
@@ -152,6 +156,7 @@ cdef class Tunnel:
     cdef inline Pipe _from(self, Side side)
     cdef inline Pipe _to(self, Side side)
     cdef int _forward(self, Side side, const uint8_t* data, size_t size) except -1
+    cdef int _restrain(self, Side side, size_t queued) except -1
     cdef int _react(self, Side side, Pipe pipe) except -1
     cdef int _violation(self, Side side, Pipe pipe) except -1
     cdef int _upstream_lost(self, Pipe pipe) except -1

@@ -141,6 +141,18 @@ cdef class Pipe:
     cdef inline bint at_boundary(self) noexcept:
         return self.remaining == 0
 
+    cdef uint64_t unseen(self) noexcept:
+        """How many of the next bytes may go on without being looked at: payload that is still to
+        come of a frame that was judged."""
+        return 0 if self.deaf or self.ended or self.checking else self.remaining
+
+    cdef void skip(self, size_t size) noexcept:
+        """So many of them went on."""
+        self.remaining -= size
+        self.forwarded += size
+        if self.at_boundary():
+            self._frame_over()
+
     cdef size_t feed(self, const uint8_t* data, size_t size, Span* out) noexcept:
         """Take bytes from the source. Returns how many were taken, all of them unless a held
         frame was completed or a wanted boundary reached: then feed the rest again. `out` is what
@@ -439,6 +451,20 @@ cdef class Tunnel:
                 self._react(side, pipe)
         return 0
 
+    cdef uint64_t unseen(self, Side side):
+        """How many of the next bytes from `side` the driver may move itself, and say so by
+        `passed`, in place of `received`."""
+        return 0 if self.ends[self._other(side)].finishing else self._from(side).unseen()
+
+    cdef int passed(self, Side side, size_t size) except -1:
+        """So many bytes from `side` went on, or are queued."""
+        cdef Pipe pipe = self._from(side)
+        pipe.skip(size)
+        self._restrain(side, self._queued(self._other(side)))
+        if pipe.stopping:
+            self._react(side, pipe)
+        return 0
+
     cdef int eof(self, Side side) except -1:
         """`side` will send no more."""
         cdef Pipe pipe = self._from(side)
@@ -522,8 +548,11 @@ cdef class Tunnel:
         return self.downward if side == DOWNSTREAM else self.upward
 
     cdef int _forward(self, Side side, const uint8_t* data, size_t size) except -1:
-        if (self._send(self._other(side), data, size) > self.rules.queued_bytes
-                and not self.ends[side].paused):
+        return self._restrain(side, self._send(self._other(side), data, size))
+
+    cdef int _restrain(self, Side side, size_t queued) except -1:
+        """Stop reading from `side` while too much of what it sent is queued."""
+        if queued > self.rules.queued_bytes and not self.ends[side].paused:
             self.ends[side].paused = True
             self._pause(side)
         return 0

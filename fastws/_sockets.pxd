@@ -14,6 +14,7 @@ from fastws._queue cimport Queue
 
 cdef class Sockets:
     cdef Driver driver
+    cdef int splice_in, splice_out  # a pipe(7), empty between two calls
     cdef list _ended               # legs that are over, to be told at the end of the turn
     cdef bint _busy                # in a turn
     cdef bint _scheduled           # a turn will come
@@ -37,6 +38,7 @@ cdef class SocketLeg(Leg):
     cdef int fd
     cdef Queue _queue
     cdef bint connecting
+    cdef bint large                # big messages come: their payload is spliced
     cdef bint wanted               # somebody wants to read
     cdef bint eof                  # there is nothing more to read
     cdef bint full                 # the protocol was told to pause writing
@@ -57,6 +59,8 @@ cdef class SocketLeg(Leg):
     cdef int lost(self) except -1
 
     # private
+    cdef bint _splice(self) except -1
+    cdef int _unload(self, SocketLeg sink, size_t size) except -1
     cdef int _send_now(self, const uint8_t* data, size_t size) except -1
     cdef int _enqueue(self, const uint8_t* data, size_t size) except -1
     cdef int _forget(self) except -1

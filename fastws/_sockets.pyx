@@ -5,7 +5,7 @@ import os
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.errno cimport EAGAIN, EINPROGRESS, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM, errno
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint64_t
 
 from fastws._driver cimport BUFFER_SIZE, Driver, Leg, LegTunnel
 from fastws._net cimport (
@@ -33,6 +33,17 @@ from fastws._queue cimport queue_append, queue_clear, queue_size
 from fastws._relay cimport Side
 
 
+cdef extern from "<fcntl.h>" nogil:
+    enum:
+        F_SETPIPE_SZ
+        SPLICE_F_MOVE
+        SPLICE_F_NONBLOCK
+    int fcntl(int fd, int command, ...)
+    Py_ssize_t splice(int source, void* from_, int sink, void* to, size_t size, unsigned int flags)
+
+cdef extern from "<unistd.h>" nogil:
+    Py_ssize_t c_read "read"(int fd, void* data, size_t size)
+
 cdef extern from "<sys/socket.h>" nogil:
     enum:
         SOCK_CLOEXEC
@@ -44,6 +55,10 @@ cdef extern from "<sys/socket.h>" nogil:
 cdef int BATCH = 64
 # Out of descriptors: how long nothing is accepted, in seconds.
 cdef double REST = 0.1
+# Payload of which so much is to come is spliced. Before it, no more is read than this: its header
+# and the least that a copy costs nothing for.
+cdef size_t LARGE = 32 * 1024
+cdef size_t HEADER = 4 * 1024
 # What a protocol may write before it is told to pause.
 cdef size_t MAX_QUEUED = 64 * 1024
 
@@ -51,9 +66,19 @@ cdef size_t MAX_QUEUED = 64 * 1024
 cdef class Sockets:
     """Accepts and connects for `driver`."""
 
+    def __cinit__(self):
+        self.splice_in = self.splice_out = -1
+
     def __init__(self, Driver driver not None):
         self.driver = driver
         self._ended = []
+        self.splice_out, self.splice_in = os.pipe()
+        fcntl(self.splice_in, F_SETPIPE_SZ, 1024 * 1024)
+
+    def __dealloc__(self):
+        if self.splice_in != -1:
+            c_close(self.splice_in)
+            c_close(self.splice_out)
 
     def listen(self, sock, factory, double stall):
         """Accept from a listening socket; `factory()` makes the protocol of a connection. `stall`:
@@ -195,6 +220,10 @@ cdef class Acceptor:
             self.sockets.driver.loop.remove_reader(self.fd)
             self._rest = self.sockets.driver.loop.call_later(REST, self.resume)
         return 0
+
+
+cdef inline Py_ssize_t move(int source, int sink, size_t size) noexcept nogil:
+    return splice(source, NULL, sink, NULL, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
 
 
 cdef failure(int number):
@@ -350,9 +379,19 @@ cdef class SocketLeg(Leg):
         """There is something to read: take one buffer of it, so that others get their turn."""
         cdef Py_ssize_t got
         cdef size_t room = BUFFER_SIZE if self.tunnel is None else self.tunnel.room(self.side)
+        if self.tunnel is not None and self._splice():
+            return 0
+        if self.large:
+            room = min(room, HEADER)
         got = c_recv(self.fd, self.sockets.driver.data, room, MSG_DONTWAIT)
         if got > 0:
-            return self.deliver(self.sockets.driver.data, got)
+            self.deliver(self.sockets.driver.data, got)
+            if self.tunnel is not None and self.tunnel.unseen(self.side) >= LARGE:
+                self.large = True
+                self._splice()
+            else:
+                self.large = False
+            return 0
         if got == 0:
             return self.ended()
         if errno != EAGAIN and errno != EINTR:
@@ -434,6 +473,34 @@ cdef class SocketLeg(Leg):
         return 0
 
     # private
+
+    cdef bint _splice(self) except -1:
+        """Move payload that nobody has to see from here to the other leg within the kernel (see
+        splice(2)); False if that cannot be done now."""
+        cdef uint64_t unseen = self.tunnel.unseen(self.side)
+        cdef Leg other = self.tunnel._leg(self.tunnel._other(self.side))
+        cdef SocketLeg sink
+        cdef Py_ssize_t got, sent
+        if (unseen < LARGE or self.closed or other.broken or not isinstance(other, SocketLeg)
+                or other.queued() != 0):
+            return False
+        sink = <SocketLeg> other
+        got = move(self.fd, self.sockets.splice_in, <size_t> min(unseen, <uint64_t> BUFFER_SIZE))
+        if got <= 0:
+            return False
+        sent = move(self.sockets.splice_out, sink.fd, got)
+        if sent < got:
+            self._unload(sink, got - max(sent, <Py_ssize_t> 0))
+        self.tunnel.passed(self.side, got)
+        return True
+
+    cdef int _unload(self, SocketLeg sink, size_t size) except -1:
+        """Queue what `sink` did not take of what was spliced; if it is broken, that shows when it
+        is written to."""
+        cdef uint8_t* data = self.sockets.driver.data
+        c_read(self.sockets.splice_out, data, size)
+        sink._enqueue(data, size)
+        return sink._await_room()
 
     cdef int _send_now(self, const uint8_t* data, size_t size) except -1:
         cdef Py_ssize_t sent = send_some(self.fd, data, size)

@@ -45,6 +45,58 @@ def test_the_accept_key_of_the_rfc() -> None:
     assert accept_key(b"dGhlIHNhbXBsZSBub25jZQ==") == b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
+class TestPayloadThatNobodySees:
+    """What is left of a judged frame may go on without us; what is said of it stays true."""
+
+    @both_ways
+    def test_it_ends_where_the_frame_does(self, side: Side) -> None:
+        tunnel, sent = opened(), by(side, BINARY, bytes(200_000))
+        tunnel.receive(side, sent[:5000])
+        assert tunnel.splice(side, sent[5000:100_000]) == 95_000
+        assert tunnel.splice(side, sent[100_000:] + sent) == len(sent) - 100_000
+        assert tunnel.splice(side, sent) == 0
+        tunnel.receive(side, sent)
+        assert tunnel.take(other(side)) == sent * 2
+        pipe = tunnel.upward if side == DOWN else tunnel.downward
+        assert (pipe.forwarded, pipe.messages) == (2 * len(sent), 2)
+
+    @both_ways
+    def test_a_fragment_ends_no_message(self, side: Side) -> None:
+        tunnel, sent = opened(), by(side, BINARY, LONG, fin=False)
+        tunnel.receive(side, sent[:-4])
+        assert tunnel.splice(side, sent[-4:]) == 4
+        pipe = tunnel.upward if side == DOWN else tunnel.downward
+        assert pipe.messages == 0
+        tunnel.receive(side, by(side, BINARY, b"not a continuation"))
+        assert tunnel.ending == Ending.RULE
+
+    @both_ways
+    def test_text_under_validation_is_seen(self, side: Side) -> None:
+        tunnel, sent = opened(validate_utf8=True), by(side, TEXT, LONG)
+        tunnel.receive(side, sent[:-4])
+        assert tunnel.splice(side, sent[-4:]) == 0
+
+    @both_ways
+    def test_a_close_frame_of_ours_stands_behind_it(self, side: Side) -> None:
+        tunnel, sent = opened(), by(side, TEXT, LONG)
+        tunnel.receive(side, sent[:-4])
+        tunnel.shut_down(1001, b"now")
+        assert tunnel.splice(side, sent[-4:]) == 4
+        text, close = got(tunnel, other(side))
+        assert (text.payload, close.close) == (LONG, (1001, "now"))
+        assert tunnel.splice(side, by(side, TEXT, b"late")) == 0
+
+    @both_ways
+    def test_what_is_queued_of_it_pauses_the_source(self, side: Side) -> None:
+        tunnel, sent = opened(queued_bytes=1000), by(side, BINARY, bytes(5000))
+        tunnel.receive(side, sent[:100])
+        tunnel.blocked.add(other(side))
+        tunnel.splice(side, sent[100:1100])
+        assert tunnel.log == []
+        tunnel.splice(side, sent[1100:1101])
+        assert tunnel.log == [("pause", side)]
+
+
 class TestFramesGoOn:
     @both_ways
     @pytest.mark.parametrize("size", [0, 1, 125, 126, 65535, 65536, 200_000])
