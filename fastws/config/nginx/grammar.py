@@ -32,6 +32,7 @@ _DOTS = re.compile(r"\.{3,}|…")
 _LONGEST_NAME = 64
 _MOST_HINTS = 200
 _ADDRESS = re.compile(r"[\w.:/\[\]-]+")
+_PATTERN = re.compile(r"\d+,?\d*\}")  # what stands behind the { of [0-9]{2}
 _ON_OFF = ("on", "off")
 
 
@@ -112,7 +113,9 @@ class _Judge:
         self._findings.error(
             name.place,
             f"unknown directive {show(name.text)}" + (f'; did you mean "{near}"?' if near else ""),
-            "nginx does not start with it",
+            "a pattern with a { in it has to be put in quotes as a whole"
+            if _PATTERN.match(name.text)
+            else "nginx does not start with it",
         )
         meant = Directive(Word(near, name.place), directive.arguments, directive.block)
         return self._directive(meant, context) if near and _fits(meant, context) else ()

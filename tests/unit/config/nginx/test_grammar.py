@@ -88,6 +88,14 @@ def test_a_missing_semicolon_is_named_with_its_line(text: str, lines: list[int])
     assert [int(error.partition(":")[0]) for error in errors] == lines
 
 
+def test_a_pattern_that_needs_quotes() -> None:
+    findings = Findings()
+    text = "location ~ ^/[a-z]{2}/ { return 204; }"
+    judge(parse("f", text.encode(), findings), "s", findings)
+    assert any("put in quotes" in each.why for each in findings.all)
+    assert judged('location ~ "^/[a-z]{2}/" { return 204; }', "s")[1] == []
+
+
 def test_a_directive_over_many_lines_is_right() -> None:
     assert judged("log_format main '$a'\n  '$b'\n '$c';")[1] == []
 
