@@ -9,7 +9,8 @@ import click
 
 from fastws import __version__
 from fastws.config.flags import Flags, load
-from fastws.errors import FastwsError
+from fastws.config.report import examine
+from fastws.errors import FastwsError, InvalidConfigError
 
 _PROGRAM = "fastws"
 _NOTHING_TO_DO = "give a CONFIG, --upstream HOST:PORT or --demo"
@@ -67,11 +68,26 @@ def serve(config: str | None, **options: Any) -> None:
 
 @main.command()
 @click.argument("config")
-def check(config: str) -> None:
-    """Check the TOML file CONFIG and the files it names, and print every fault."""
-    with _errors_in_words():
-        load(config, Flags())
-    click.echo(f"{config}: ok")
+@click.option("--strict", is_flag=True, help="Fail for warnings and left-out directives too.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def check(config: str, *, strict: bool, as_json: bool) -> None:
+    """Check CONFIG and the files it names, and print every fault.
+
+    CONFIG is a TOML file, an nginx.conf, or a file that an nginx.conf includes; which of them, is
+    told by what it holds. Of nginx's files the traps for WebSockets are printed too.
+
+    The exit status is 0 if CONFIG is fine, 1 if there are errors (or with --strict warnings or
+    left-out directives), and 2 if the command line is wrong.
+    """
+    report = examine(config)
+    if as_json:
+        click.echo(report.json(strict=strict))
+    elif report.faults:
+        with _errors_in_words():
+            raise InvalidConfigError(report.faults)
+    else:
+        click.echo(report.text())
+    sys.exit(report.fails(strict=strict))
 
 
 @contextmanager

@@ -1,14 +1,15 @@
-"""The one sentence for a value that is not what it should be."""
+"""The one sentence for a value that is not what it should be, and how values are quoted."""
 
 _LONGEST = 60
 
 
 def expected(what: str, value: object) -> ValueError:
     """Return the error that says what was expected and, in short, what came."""
-    return ValueError(f"expected {what}, got {_show(value)}")
+    return ValueError(f"expected {what}, got {show(value)}")
 
 
-def _show(value: object) -> str:
+def show(value: object) -> str:
+    """Return a value as an error quotes it: on one line, and not too long."""
     text = _write(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 

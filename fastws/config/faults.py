@@ -42,8 +42,13 @@ class Faults:
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
     """Return the hint that names the nearest of ``words``, or nothing where none is near."""
-    near = get_close_matches(word, list(words), n=1)
-    return f'did you mean "{near[0]}"?' if near else ""
+    near = nearest(word, words)
+    return f'did you mean "{near}"?' if near else ""
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """Return the nearest of ``words``, or nothing where none is near."""
+    return "".join(get_close_matches(word, list(words), n=1))
 
 
 def _parent(path: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from fastws.config import toml
+from fastws.config import syntax, toml
 from fastws.config.addresses import read_listen_address
 from fastws.config.build import build, spell_out
 from fastws.config.checks import check
@@ -40,12 +40,25 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
 def load(path: str | None, flags: Flags) -> Config:
     """Return the checked configuration of a file (or of none) under the flags.
 
+    Raises ConfigError or InvalidConfigError.
+    """
+    if path is None:
+        return merge({}, _COMMAND_LINE, flags)
+    data = syntax.read(path)
+    if syntax.is_nginx(data):
+        message = "is an nginx configuration: to serve one comes with a later version"
+        raise ConfigError(path, message, f"`fastws check {path}` reads it already")
+    return merge(toml.parse(data, path), path, flags)
+
+
+def merge(raw: dict[str, Any], origin: str, flags: Flags) -> Config:
+    """Return the checked configuration of a raw form under the flags.
+
     With ``flags.demo`` its one upstream, "demo", has no servers: `fastws.server.run` puts the
     embedded one in. Raises ConfigError or InvalidConfigError.
     """
-    overlay = _Overlay(toml.read(path) if path is not None else {})
+    overlay = _Overlay(raw)
     overlay.apply(flags)
-    origin = path if path is not None else _COMMAND_LINE
     config = build(overlay.raw, origin, overlay.flags)
     check(config, origin, overlay.flags, demo=flags.demo)
     return config

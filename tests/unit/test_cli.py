@@ -1,3 +1,4 @@
+import json
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -106,3 +107,47 @@ def test_check_names_a_missing_file() -> None:
     result = fastws("check", "/no/such")
     assert result.exit_code == 1
     assert result.stderr == "fastws: error: /no/such: cannot be read: No such file or directory\n"
+
+
+NGINX = "server {\n  listen 80;\n  gzip on;\n}\n"
+
+
+def test_check_reads_nginx(tmp_path: Path) -> None:
+    file = tmp_path / "nginx.conf"
+    file.write_text(NGINX)
+    result = fastws("check", str(file))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.endswith(f"{file}: ok, 1 not imported\n")
+    assert fastws("check", "--strict", str(file)).exit_code == 1
+    file.write_text("server {\n  lsten 80;\n}\n")
+    result = fastws("check", str(file))
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f'{file}:2:3: error: unknown directive "lsten"')
+
+
+def test_check_prints_json(tmp_path: Path) -> None:
+    file = tmp_path / "any.conf"
+    for text, status in ((NGINX, 0), (GOOD, 0), ("workers = 0", 1), ("a {", 1)):
+        file.write_text(text)
+        result = fastws("check", "--json", str(file))
+        assert (result.exit_code, result.stderr) == (status, "")
+        assert json.loads(result.stdout)["ok"] is (status == 0)
+    file.write_text(NGINX)
+    assert json.loads(fastws("check", "--json", "--strict", str(file)).stdout)["ok"] is False
+
+
+def test_strict_is_no_stricter_with_toml(tmp_path: Path) -> None:
+    file = tmp_path / "fastws.toml"
+    file.write_text(GOOD)
+    assert fastws("check", "--strict", str(file)).exit_code == 0
+
+
+def test_serving_nginx_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "nginx.conf"
+    file.write_text(NGINX)
+    result = fastws("serve", str(file))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"fastws: error: {file}: is an nginx configuration: to serve one comes with a later "
+        f"version; `fastws check {file}` reads it already\n"
+    )

@@ -8,7 +8,7 @@ from fastws.errors import ConfigError
 
 def refusal(file: Path) -> str:
     with pytest.raises(ConfigError) as caught:
-        toml.read(str(file))
+        toml.load(str(file))
     assert caught.value.origin == str(file)
     return str(caught.value)
 

@@ -1,0 +1,106 @@
+"""What `fastws check` prints, of a file in either syntax."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from fastws.config import flags, syntax, toml
+from fastws.config.nginx.check import check
+from fastws.config.nginx.findings import Finding, Level
+from fastws.errors import ConfigError, InvalidConfigError
+
+_PLURAL = {Level.ERROR: "errors", Level.WARNING: "warnings", Level.NOTE: "notes"}
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What is wrong with a file: ``faults`` if it is TOML or unreadable, ``findings`` if nginx."""
+
+    path: str
+    faults: tuple[ConfigError, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    def fails(self, *, strict: bool) -> bool:
+        """Return whether the file is refused: for errors, and if strict for all but notes."""
+        refused = {Level.ERROR, Level.WARNING, Level.LEFT_OUT} if strict else {Level.ERROR}
+        return bool(self.faults) or any(each.level in refused for each in self.findings)
+
+    def text(self) -> str:
+        """Return the findings as a compiler prints them, and one line that counts them."""
+        parts = [*map(_paragraph, self.findings), f"{self.path}: {self._summary()}"]
+        return _printable("\n".join(parts))
+
+    def json(self, *, strict: bool) -> str:
+        """Return all of it as a JSON document."""
+        document = {
+            "file": self.path,
+            "ok": not self.fails(strict=strict),
+            "findings": [*map(_fault, self.faults), *map(_finding, self.findings)],
+        }
+        return json.dumps(document, indent=2)
+
+    def _summary(self) -> str:
+        counts = Counter(each.level for each in self.findings)
+        words = [_count(level, counts[level]) for level in Level if counts[level]]
+        if not counts[Level.ERROR]:
+            words.insert(0, "ok")
+        return ", ".join(words)
+
+
+def examine(path: str) -> Report:
+    """Return what is wrong with the file at ``path``."""
+    try:
+        data = syntax.read(path)
+        if syntax.is_nginx(data):
+            return Report(path, findings=tuple(check(path, data)))
+        flags.merge(toml.parse(data, path), path, flags.Flags())
+    except InvalidConfigError as error:
+        return Report(path, faults=error.errors)
+    except ConfigError as error:
+        return Report(path, faults=(error,))
+    return Report(path)
+
+
+def _paragraph(finding: Finding) -> str:
+    head = f"{finding.place}: {finding.level.value}: {finding.what}"
+    if finding.level in {Level.LEFT_OUT, Level.NOTE}:
+        return f"{head} ({finding.why})"
+    lines = [f"    why:   {finding.why}"] if finding.why else []
+    if finding.write:
+        lines.append("    write: " + finding.write.replace("\n", "\n           "))
+    return "\n".join([head, *lines, ""])
+
+
+def _count(level: Level, count: int) -> str:
+    return f"{count} {level.value if count == 1 else _PLURAL.get(level, level.value)}"
+
+
+def _fault(fault: ConfigError) -> dict[str, Any]:
+    return {
+        "level": Level.ERROR.value,
+        "where": fault.origin,
+        "what": fault.message,
+        "write": fault.hint,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "level": finding.level.value,
+        "where": _printable(str(finding.place)),
+        "file": _printable(finding.place.file),
+        "line": finding.place.line,
+        "column": finding.place.column,
+        "what": _printable(finding.what),
+        "why": _printable(finding.why),
+        "write": _printable(finding.write),
+    }
+
+
+def _printable(text: str) -> str:
+    """Escape what a terminal should not get to see."""
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
+        for each in text
+    )
