@@ -497,8 +497,7 @@ def test_a_reader_that_does_not_read_holds_the_sender(
         source, sink = (client, server) if direction == "up" else (server, client)
         message = source.frame(BINARY, noise(size))
         sent = either.flood(source, message)
-        assert sent < MOST_HELD
-        assert give(source, message) == 0, "the sender is held"
+        assert sent < MOST_HELD, "the sender is not held"
         data = message * (sent // len(message) + 1)
         # The message that was cut by the full pipe is completed behind.
         rest, got = data[sent:], bytearray()
