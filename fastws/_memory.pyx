@@ -10,7 +10,7 @@ cdef tuple NAMES = ("downstream", "upstream")
 cdef class MemoryTunnel(Tunnel):
     """A tunnel whose connections are byte strings.
 
-    `log` tells what the tunnel asked for, in order: ("pause", "upstream"), ("wake", 0.2) and
+    `log` tells what the tunnel asked for, in order: ("pause", "upstream"), ("wake", 0.5) and
     the like. A side
     named in `blocked` takes nothing: what is sent to it is queued.
     """

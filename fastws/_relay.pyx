@@ -38,7 +38,7 @@ from fastws._mask cimport xor_mask
 from fastws._sha1 cimport sha1_60
 
 # How long a client that broke a rule may wait for answers to what it sent before, in seconds.
-cdef double ANSWERS = 0.2
+cdef double ANSWERS = 0.5
 
 cdef const char* GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 cdef const char* BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -235,20 +235,24 @@ def test_upstreams_take_turns() -> None:
 
 
 def test_weights_are_kept() -> None:
-    with Upstream() as one, Upstream() as two:
-        settings = {"upstreams[0].servers[0].weight": 3}
-        with Proxy(one, two, settings=settings) as proxy:
-            clients = [connect(proxy) for _ in range(8)]
-            for client in clients:
-                client.send(request())
-            for upstream, share in ((one, 6), (two, 2)):
-                for _ in range(share):
-                    upstream.accept().close()
-            assert [client.read_head().status for client in clients] == [502] * 8
-            one.expect_nobody()
-            two.expect_nobody()
-            for client in clients:
-                client.close()
+    settings = {"upstreams[0].servers[0].weight": 3}
+    with (
+        Upstream() as one,
+        Upstream() as two,
+        Proxy(one, two, settings=settings) as proxy,
+        ExitStack() as stack,
+    ):
+        clients = [stack.enter_context(connect(proxy)) for _ in range(8)]
+        for client in clients:
+            client.send(request())
+        for upstream, share in ((one, 6), (two, 2)):
+            for _ in range(share):
+                server = stack.enter_context(upstream.accept())
+                server.read_head()
+                server.send(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+        assert [client.read_head().status for client in clients] == [503] * 8
+        one.expect_nobody()
+        two.expect_nobody()
 
 
 def test_a_dead_upstream_is_skipped_and_all_dead_is_a_502(loop: LoopThread) -> None:

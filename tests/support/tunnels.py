@@ -56,5 +56,5 @@ def got_close(tunnel: MemoryTunnel, side: Side) -> tuple[int | None, str]:
 def let_answers_pass(tunnel: MemoryTunnel, violator: Side) -> None:
     """Where the client broke a rule, let the time pass in which answers may still reach it."""
     if violator == DOWN:
-        assert tunnel.log == [("wake", 0.2)]
+        assert tunnel.log == [("wake", 0.5)]
         tunnel.wake()

@@ -333,7 +333,7 @@ class TestBrokenRules:
     def test_answers_to_a_client_that_broke_a_rule_still_reach_it(self) -> None:
         tunnel = opened()
         tunnel.receive(DOWN, by(DOWN, TEXT, b"question") + by(DOWN, 3))
-        assert tunnel.log == [("wake", 0.2)]
+        assert tunnel.log == [("wake", 0.5)]
         tunnel.receive(UP, by(UP, TEXT, b"answer") + closing(UP, 1002, "heard"))
         answer, close = got(tunnel, DOWN)
         assert answer.payload == b"answer"
