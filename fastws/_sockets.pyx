@@ -39,7 +39,8 @@ cdef extern from "<fcntl.h>" nogil:
         SPLICE_F_MOVE
         SPLICE_F_NONBLOCK
     int fcntl(int fd, int command, ...)
-    Py_ssize_t splice(int source, void* from_, int sink, void* to, size_t size, unsigned int flags)
+    Py_ssize_t splice(int source, void* start, int sink, void* place, size_t size,
+                      unsigned int flags)
 
 cdef extern from "<unistd.h>" nogil:
     Py_ssize_t c_read "read"(int fd, void* data, size_t size)
