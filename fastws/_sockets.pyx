@@ -57,7 +57,7 @@ cdef int BATCH = 64
 # Out of descriptors: how long nothing is accepted, in seconds.
 cdef double REST = 0.1
 # Payload of which so much is to come is spliced; a message of 64 KiB comes whole, and is cheaper
-# copied than cut in two. Before large payload no more is read than this: its header, and little else.
+# copied than cut in two. Before large payload no more is read than its header, and little else.
 cdef size_t LARGE = 64 * 1024
 cdef size_t HEADER = 4 * 1024
 # What a protocol may write before it is told to pause.
