@@ -4,8 +4,6 @@ watches through its one descriptor.
 For kernels that have no io_uring, or do not allow it.
 """
 
-import os
-
 cimport cython
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport errno
@@ -13,7 +11,7 @@ from libc.stdint cimport uint32_t
 
 from fastws._driver cimport Driver
 from fastws._net cimport c_close
-from fastws._sockets cimport SocketLeg, Sockets
+from fastws._sockets cimport SocketLeg, Sockets, failure
 
 
 cdef extern from "<sys/epoll.h>" nogil:
@@ -55,7 +53,7 @@ cdef class Epoll(Sockets):
         super().__init__(driver)
         self.fd = epoll_create1(EPOLL_CLOEXEC)
         if self.fd < 0:
-            raise OSError(errno, os.strerror(errno))
+            raise failure(errno)
         driver.loop.add_reader(self.fd, self.turn)
 
     def __dealloc__(self):
@@ -104,7 +102,7 @@ cdef class EpollLeg(SocketLeg):
         event.events = self._events = events
         event.data.ptr = <void*> self
         if epoll_ctl((<Epoll> self.sockets).fd, operation, self.fd, &event) != 0:
-            raise OSError(errno, os.strerror(errno))
+            raise failure(errno)
         if not self._watched:
             self._watched = True
             Py_INCREF(self)    # for the pointer that the kernel has now

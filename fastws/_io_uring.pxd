@@ -141,7 +141,6 @@ cdef enum:
     RECV_MULTISHOT = 1 << 1
 
     # of a completion
-    CQE_BUFFER = 1 << 0
     CQE_MORE = 1 << 1
     CQE_BUFFER_SHIFT = 16
 

@@ -11,10 +11,8 @@ cdef extern from "<sys/socket.h>" nogil:
     enum:
         AF_INET
         AF_INET6
-        AF_UNIX
         MSG_DONTWAIT
         MSG_NOSIGNAL
-        SHUT_RDWR
         SHUT_WR
         SOCK_STREAM
         SOL_SOCKET

@@ -12,6 +12,9 @@ from fastws._driver cimport Driver, Leg
 from fastws._queue cimport Queue
 
 
+cdef failure(int number)
+
+
 cdef class Sockets:
     cdef Driver driver
     cdef int splice_in, splice_out  # a pipe(7), empty between two calls

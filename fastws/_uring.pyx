@@ -1,7 +1,5 @@
 """See _uring.pxd, the table of contents."""
 
-import os
-
 cimport cython
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN, EINTR, ENOBUFS
@@ -40,7 +38,7 @@ from fastws._io_uring cimport (
 )
 from fastws._net cimport MSG_DONTWAIT, MSG_NOSIGNAL, POLLIN, POLLOUT, c_close
 from fastws._queue cimport Queue, queue_clear, queue_size
-from fastws._sockets cimport SocketLeg, Sockets
+from fastws._sockets cimport SocketLeg, Sockets, failure
 
 
 cdef extern from "<errno.h>" nogil:
@@ -87,7 +85,7 @@ cdef class Uring(Sockets):
 
     def _check(self, int outcome):
         if outcome < 0:
-            raise OSError(-outcome, os.strerror(-outcome))
+            raise failure(-outcome)
 
     def _make_buffers(self):
         cdef BufferRing registration
@@ -175,7 +173,7 @@ cdef class Uring(Sockets):
     cdef int _enter(self) except -1:
         cdef int outcome = ring_enter(&self.ring)
         if outcome < 0 and outcome != -EAGAIN:
-            raise OSError(-outcome, os.strerror(-outcome))
+            raise failure(-outcome)
         return 0
 
     # completions
