@@ -228,6 +228,7 @@ cdef inline Py_ssize_t move(int source, int sink, size_t size) noexcept nogil:
 
 
 cdef failure(int number):
+    """The OSError of an error number."""
     return OSError(number, os.strerror(number))
 
 
@@ -379,9 +380,11 @@ cdef class SocketLeg(Leg):
     cdef int readable(self) except -1:
         """There is something to read: take one buffer of it, so that others get their turn."""
         cdef Py_ssize_t got
-        cdef size_t room = BUFFER_SIZE if self.tunnel is None else self.tunnel.room(self.side)
-        if self.tunnel is not None and self._splice():
-            return 0
+        cdef size_t room = BUFFER_SIZE
+        if self.tunnel is not None:
+            if self._splice():
+                return 0
+            room = self.tunnel.room(self.side)
         if self.large:
             room = min(room, HEADER)
         got = c_recv(self.fd, self.sockets.driver.data, room, MSG_DONTWAIT)
@@ -479,11 +482,13 @@ cdef class SocketLeg(Leg):
         """Move payload that nobody has to see from here to the other leg within the kernel (see
         splice(2)); False if that cannot be done now."""
         cdef uint64_t unseen = self.tunnel.unseen(self.side)
-        cdef Leg other = self.tunnel._leg(self.tunnel._other(self.side))
+        cdef Leg other
         cdef SocketLeg sink
         cdef Py_ssize_t got, sent
-        if (unseen < LARGE or self.closed or other.broken or not isinstance(other, SocketLeg)
-                or other.queued() != 0):
+        if unseen < LARGE or self.closed:
+            return False
+        other = self.tunnel._leg(self.tunnel._other(self.side))
+        if other.broken or not isinstance(other, SocketLeg) or other.queued() != 0:
             return False
         sink = <SocketLeg> other
         got = move(self.fd, self.sockets.splice_in, <size_t> min(unseen, <uint64_t> BUFFER_SIZE))

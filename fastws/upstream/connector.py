@@ -76,8 +76,26 @@ class Connector:
         found = await self._loop.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
         )
-        walk = _Walk(sockets, [_pack(family, place) for family, _, _, _, place in found])
-        await walk.connect(caller, self._stall)
+        last = OSError("the name has no address")
+        for family, _, _, _, place in found:
+            failure = await self._try(sockets, _pack(family, place), caller)
+            if failure is None:
+                return
+            last = failure
+        raise last
+
+    async def _try(self, sockets: Sockets, place: bytes, caller: Caller) -> OSError | None:
+        """Connect to one of the addresses of a name; why it failed, if it did."""
+        reached = _Reached(caller)
+        try:
+            attempt = sockets.connect(place, reached, self._stall)
+        except OSError as error:
+            return error
+        try:
+            return await reached.outcome
+        except asyncio.CancelledError:
+            attempt.abort()
+            raise
 
     async def _connect_transport(self, peer: Peer, caller: Caller) -> None:
         # The name that a certificate is for; the loop takes it with TLS only.
@@ -121,37 +139,6 @@ class _Task:
             await connecting
         except OSError as error:
             caller.connect_failed(error)
-
-
-class _Walk:
-    """Goes from one address of a name to the next until one answers."""
-
-    def __init__(self, sockets: Sockets, places: Sequence[bytes]) -> None:
-        self._sockets = sockets
-        self._places = places
-
-    async def connect(self, caller: Caller, stall: float) -> None:
-        """Connect to the first that answers.
-
-        Raises OSError when none does.
-        """
-        last = OSError("the name has no address")
-        for place in self._places:
-            reached = _Reached(caller)
-            try:
-                attempt = self._sockets.connect(place, reached, stall)
-            except OSError as error:
-                last = error
-                continue
-            try:
-                failure = await reached.outcome
-            except asyncio.CancelledError:
-                attempt.abort()
-                raise
-            if failure is None:
-                return
-            last = failure
-        raise last
 
 
 class _Reached(Caller):
