@@ -217,12 +217,12 @@ cdef class Pipe:
         cdef size_t position = 0
         cdef size_t length
         cdef size_t count = 0
-        cdef uint8_t first
+        cdef uint8_t first, plain      # the latter without the RSV bits that may be set
         while size - position >= 4:
             first = data[position]
-            if first & ~self.rsv_first != 0x80 | BINARY and (
-                    first & ~self.rsv_first != 0x80 | TEXT
-                    or (self.rules.validate_utf8 and first == 0x80 | TEXT)):
+            plain = first & ~self.rsv_first
+            if plain != 0x80 | BINARY and (
+                    plain != 0x80 | TEXT or (self.rules.validate_utf8 and first == plain)):
                 break
             length = data[position + 1] ^ mask
             if length == 126:
