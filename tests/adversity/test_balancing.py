@@ -100,27 +100,23 @@ def test_an_answer_that_cannot_be_read_ends_the_search() -> None:
                 first.expect_nobody()
 
 
-def test_a_client_cannot_talk_a_server_into_disgrace() -> None:
-    """A 101 that does not fit a request may be the client's doing, and is no failure."""
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        # A 101 that does not fit a request may be the client's doing.
+        pytest.param(switching("Sec-WebSocket-Protocol: chat"), 502, id="a 101 that does not fit"),
+        pytest.param(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", 503, id="a refusal"),
+    ],
+)
+def test_an_answer_is_no_failure(answer: bytes, status: int) -> None:
     with stage(2) as (proxy, (first, second)):
         for upstream in (first, second, first, second):
             with connect(proxy) as client:
                 client.send(request())
                 with upstream.accept() as server:
                     server.read_head()
-                    server.send(switching("Sec-WebSocket-Protocol: chat"))
-                    assert client.read_head().status == 502
-
-
-def test_refusals_are_no_failures() -> None:
-    with stage(2) as (proxy, (first, second)):
-        for upstream in (first, second, first, second):
-            with connect(proxy) as client:
-                client.send(request())
-                with upstream.accept() as server:
-                    server.read_head()
-                    server.send(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
-                    assert client.read_head().status == 503
+                    server.send(answer)
+                    assert client.read_head().status == status
 
 
 def free_again(proxy: Proxy, upstream: Upstream) -> bool:
