@@ -9,25 +9,28 @@ from fastws.errors import UpstreamReject
 
 if TYPE_CHECKING:
     from fastws.protocol.body import Body
-    from fastws.proxy.context import Context
     from fastws.proxy.downstream import Downstream
+    from fastws.proxy.watchdog import Watchdog
     from fastws.upstream.lease import Lease
 
 
 class Answer(asyncio.Protocol):
     """The protocol of a peer's connection while the body of its answer is relayed."""
 
-    __slots__ = ("_body", "_context", "_downstream", "_lease", "_transport")
+    __slots__ = ("_body", "_downstream", "_lease", "_stall", "_transport", "_watchdog")
 
     def __init__(
         self,
-        context: Context,
+        watchdog: Watchdog,
         downstream: Downstream,
         transport: asyncio.Transport,
         body: Body,
         lease: Lease,
+        *,
+        stall: float,
     ) -> None:
-        self._context = context
+        self._watchdog = watchdog
+        self._stall = stall
         self._downstream: Downstream | None = downstream
         self._transport = transport
         self._body = body
@@ -45,7 +48,7 @@ class Answer(asyncio.Protocol):
             self._end()  # too late to say so: the client sees that the body is not whole
             return
         self._downstream.transport.write(data[:taken])
-        self._context.watchdog.watch(self, self._context.timeouts.stall)
+        self._watchdog.watch(self, self._stall)
         if self._body.complete:
             self._end()
 
@@ -76,7 +79,7 @@ class Answer(asyncio.Protocol):
         self._end()
 
     def _end(self) -> None:
-        self._context.watchdog.forget(self)
+        self._watchdog.forget(self)
         self._transport.abort()
         self._lease.release()
         downstream, self._downstream = self._downstream, None

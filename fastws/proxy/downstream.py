@@ -28,6 +28,7 @@ class Downstream(asyncio.Protocol):
         "_lingering",
         "_on_data",
         "_session",
+        "_settings",
         "_surplus",
         "client",
         "host",
@@ -42,7 +43,8 @@ class Downstream(asyncio.Protocol):
         self.host = ""  # the client's address, or empty behind a Unix socket
         self.client = "unix:"
         self._context = context
-        self._head = RequestHead(context.limits)
+        self._settings = context.settings
+        self._head = RequestHead(self._settings.limits)
         self._on_data: Callable[[bytes], None] = self._read_head
         self._early = b""
         self._session: Session | None = None
@@ -57,7 +59,7 @@ class Downstream(asyncio.Protocol):
             self.client = f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
         self._context.opened()
         self._surplus = self._context.full
-        self._context.watchdog.watch(self, self._context.timeouts.head)
+        self._context.watchdog.watch(self, self._settings.timeouts.head)
 
     def data_received(self, data: bytes) -> None:
         self._on_data(data)
@@ -82,7 +84,7 @@ class Downstream(asyncio.Protocol):
         if self._lingering:
             self.transport.abort()
             return
-        seconds = self._context.timeouts.head
+        seconds = self._settings.timeouts.head
         self.reject(Reject(408, f"The request's head did not arrive within {seconds:g} s."))
 
     # what the session wants
@@ -117,7 +119,7 @@ class Downstream(asyncio.Protocol):
             self.transport.resume_reading()
         else:
             self.transport.close()
-        self._context.watchdog.watch(self, self._context.timeouts.linger)
+        self._context.watchdog.watch(self, self._settings.timeouts.linger)
 
     def take_early(self) -> bytes:
         """Hand over the bytes that came behind the request; what comes now is the tunnel's."""
@@ -142,19 +144,20 @@ class Downstream(asyncio.Protocol):
             raise Reject(503, "Too many connections; try again in a while.")
         if context.draining:
             raise Reject(503, "The proxy is shutting down; connect again.")
-        if context.page and self._head.target == b"/" and not self._head.is_upgrade:
-            self.transport.write(page_response(context.page))
+        page = self._settings.page
+        if page and self._head.target == b"/" and not self._head.is_upgrade:
+            self.transport.write(page_response(page))
             self.finish()
             return
         request = judge(self._head)
         self._on_data = self._keep_early
         self._keep_early(rest)
-        self._session = Session(context, self, request)
+        self._session = Session(context, self._settings, self, request)
         self._session.start()
 
     def _keep_early(self, data: bytes) -> None:
         self._early += data
-        if len(self._early) >= self._context.limits.queued_bytes:
+        if len(self._early) >= self._settings.limits.queued_bytes:
             self.transport.pause_reading()
 
 

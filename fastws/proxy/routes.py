@@ -5,17 +5,18 @@ from dataclasses import dataclass
 
 from fastws._relay import Rules
 from fastws.config import model
+from fastws.errors import Reject
 from fastws.protocol.host import host_name
 from fastws.protocol.target import normal_path
+from fastws.proxy.decision import Forward, Incoming
 from fastws.upstream.group import Upstream
 
 
 @dataclass(slots=True, frozen=True)
 class Route:
-    """A configured route with its live upstream and the rules for its tunnels."""
+    """A configured route, and what is done with its requests."""
 
-    upstream: Upstream
-    rules: Rules
+    forward: Forward
     path: bytes
     allowed_origins: frozenset[bytes]
 
@@ -41,13 +42,26 @@ class RouteTable:
         by_path = sorted(config.routes, key=lambda route: len(route.path), reverse=True)
         for written in by_path:
             route = Route(
-                upstream=upstreams[written.upstream],
-                rules=_rules(written, config),
+                forward=Forward(upstreams[written.upstream], _rules(written, config)),
                 path=normal_path(written.path.encode()),
                 allowed_origins=frozenset(origin.encode() for origin in written.allowed_origins),
             )
             for routes in self._places(written.hosts):
                 routes.append(route)
+
+    def decide(self, incoming: Incoming) -> Forward:
+        """Say what is done with a request.
+
+        Raises Reject: 400 for a path that cannot be read, 403 for a foreign origin, 404 without a
+        route.
+        """
+        request = incoming.request
+        route = self.match(request.host, normal_path(request.target))
+        if route is None:
+            raise Reject(404, "No route serves this host and path.")
+        if not route.allows(request.origin):
+            raise Reject(403, "Pages of this origin may not connect here.")
+        return route.forward
 
     def match(self, host: bytes, path: bytes) -> Route | None:
         """Find the route for a Host header and a normalised path."""

@@ -18,7 +18,6 @@ from fastws.protocol.handshake import (
     upgrade_request,
 )
 from fastws.protocol.headers import Forwarded
-from fastws.protocol.target import normal_path
 from fastws.proxy.answer import Answer
 from fastws.proxy.exchange import Exchange
 from fastws.proxy.passage import Passage
@@ -26,8 +25,9 @@ from fastws.proxy.passage import Passage
 if TYPE_CHECKING:
     from fastws.protocol.head import ResponseHead
     from fastws.proxy.context import Context
+    from fastws.proxy.decision import Forward
     from fastws.proxy.downstream import Downstream
-    from fastws.proxy.routes import Route
+    from fastws.proxy.settings import Settings
     from fastws.upstream.lease import Lease
     from fastws.upstream.peer import Peer
 
@@ -47,38 +47,39 @@ class Session:
         "_context",
         "_downstream",
         "_exchange",
+        "_forward",
         "_lease",
         "_request",
-        "_route",
+        "_settings",
         "_tried",
     )
 
-    def __init__(self, context: Context, downstream: Downstream, request: UpgradeRequest) -> None:
+    def __init__(
+        self,
+        context: Context,
+        settings: Settings,
+        downstream: Downstream,
+        request: UpgradeRequest,
+    ) -> None:
         self._context = context
+        self._settings = settings
         self._downstream = downstream
         self._request = request
-        self._route: Route
+        self._forward: Forward
         self._lease: Lease
         self._tried: list[Peer] = []
         self._exchange: Exchange | None = None
         self._answer: Answer | None = None
 
     def start(self) -> None:
-        """Find the route and connect.
+        """Find out where it goes, and connect.
 
-        Raises Reject: 400 for a path that cannot be read, 403 for a foreign origin, 404 without a
-        route.
+        Raises Reject as the router does.
         """
-        request = self._request
-        route = self._context.routes.match(request.host, normal_path(request.target))
-        if route is None:
-            raise Reject(404, "No route serves this host and path.")
-        if not route.allows(request.origin):
-            raise Reject(403, "Pages of this origin may not connect here.")
-        self._route = route
+        self._forward = self._settings.routes.decide(self)
         self._connect(None)
 
-    # what a balancer asks
+    # what a router or a balancer asks
 
     @property
     def host(self) -> str:
@@ -94,7 +95,7 @@ class Session:
 
     def connected(self) -> None:
         """Take note of a connection; the request goes out on it."""
-        self._context.watchdog.watch(self, self._context.timeouts.handshake)
+        self._context.watchdog.watch(self, self._settings.timeouts.handshake)
 
     def unconnected(self, error: OSError) -> None:
         """Try the next peer."""
@@ -135,7 +136,7 @@ class Session:
         """Give up a peer that cannot be reached, or that does not answer."""
         assert self._exchange is not None
         self._exchange.abandon()
-        timeouts = self._context.timeouts
+        timeouts = self._settings.timeouts
         if self._exchange.connected:
             why = f"The upstream did not answer within {timeouts.handshake:g} s."
             self.unanswered(Reject(504, why))
@@ -170,11 +171,11 @@ class Session:
         ``reject`` is how the last one failed.
         """
         context = self._context
-        while lease := self._route.upstream.lease(self._tried, self):
+        while lease := self._forward.upstream.lease(self._tried, self):
             self._lease = lease
             self._tried.append(lease.peer)
-            self._exchange = Exchange(self, context.limits, self._upgrade_request())
-            context.watchdog.watch(self, context.timeouts.connect)
+            self._exchange = Exchange(self, self._settings.limits, self._upgrade_request())
+            context.watchdog.watch(self, self._settings.timeouts.connect)
             try:
                 self._exchange.connect(context.connector, lease.peer)
             except OSError as error:
@@ -197,7 +198,7 @@ class Session:
         forwarded = Forwarded(
             client=downstream.host.encode() or b"unknown",
             tls=downstream.tls,
-            trusted=self._context.trusts(downstream.host),
+            trusted=self._settings.trusts(downstream.host),
         )
         return upgrade_request(self._request, forwarded)
 
@@ -207,7 +208,12 @@ class Session:
         self._downstream.refused(response.status, "answer of the upstream")
         self._downstream.transport.write(relayed_response(response, self._fields()))
         self._answer = Answer(
-            self._context, self._downstream, transport, response.body(), self._lease
+            self._context.watchdog,
+            self._downstream,
+            transport,
+            response.body(),
+            self._lease,
+            stall=self._settings.timeouts.stall,
         )
         self._answer.data_received(rest)
 
@@ -221,7 +227,7 @@ class Session:
         passage.announce(self._request, agreed)
         first, others = rsv_rules(agreed.extensions)
         self._context.driver.open(
-            self._route.rules,
+            self._forward.rules,
             leg(self._downstream.transport),
             leg(transport),
             head=switching_response(agreed, self._fields()),
@@ -241,7 +247,7 @@ class Session:
             self._lease.release()
 
     def _fields(self) -> bytes:
-        return self._route.upstream.fields(self._lease.peer)
+        return self._forward.upstream.fields(self._lease.peer)
 
 
 def _unreachable(error: OSError, tried: int) -> Reject:

@@ -20,6 +20,7 @@ from fastws.observe.access_log import AccessLog
 from fastws.observe.log import Log
 from fastws.proxy.context import Context
 from fastws.proxy.downstream import Downstream
+from fastws.proxy.settings import Settings
 from fastws.server import demo, listener, tls
 
 _GOING_AWAY = 1001  # RFC 6455 section 7.4.1
@@ -70,11 +71,10 @@ async def _work(config: Config, log: Log, *, page: bytes | None) -> None:
     stop = _stop_signals(loop)
     try:
         context = Context(
-            config,
+            Settings(config, page=page),
             loop,
             AccessLog(log),
             most_connections=config.limits.connections or _most_connections(),
-            page=page,
         )
     except OSError as error:
         raise FastwsError(f"cannot read tls_ca: {error.strerror or error}") from error

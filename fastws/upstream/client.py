@@ -14,6 +14,10 @@ class Request(Protocol):
     def host(self) -> bytes:
         """The Host header."""
 
+    @property
+    def origin(self) -> bytes | None:
+        """The Origin header; None from a program that sends none."""
+
     def values(self, name: bytes) -> list[bytes]:
         """All values of a header, by its lower-cased name."""
 

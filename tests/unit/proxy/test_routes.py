@@ -20,7 +20,7 @@ def table(*routes: dict[str, object], **config: object) -> RouteTable:
 
 def found(routes: RouteTable, host: bytes, target: bytes = b"/") -> str | None:
     route = routes.match(host, normal_path(target))
-    return route and route.upstream.name
+    return route and route.forward.upstream.name
 
 
 def one(**fields: object) -> Route:
@@ -158,6 +158,6 @@ def test_rules_come_from_the_route_and_the_config() -> None:
     )
     route = routes.match(b"", b"/")
     assert route is not None
-    rules = route.rules
+    rules = route.forward.rules
     assert (rules.max_message, rules.validate_utf8, rules.queued_bytes) == (9, True, 4096)
     assert (rules.idle, rules.stall, rules.close, rules.linger) == (1.5, 2.5, 3.5, 4.5)

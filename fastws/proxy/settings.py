@@ -1,0 +1,30 @@
+"""The live form of a configuration, which a reload replaces as a whole."""
+
+from ipaddress import ip_address
+
+from fastws.config.model import Config
+from fastws.proxy.routes import RouteTable
+from fastws.upstream.group import Upstream
+
+
+class Settings:
+    """What one configuration asks for; a request keeps to those that it began with.
+
+    ``page`` is what a plain request for ``/`` gets, if anything. Raises OSError when a file that
+    the configuration names cannot be read.
+    """
+
+    def __init__(self, config: Config, *, page: bytes | None = None) -> None:
+        upstreams = {upstream.name: Upstream(upstream) for upstream in config.upstreams}
+        self.config = config
+        self.page = page
+        self.limits = config.limits
+        self.timeouts = config.timeouts
+        self.routes = RouteTable(config, upstreams)
+
+    def trusts(self, client: str) -> bool:
+        """Whether the forwarding headers of the peer at this address are believed."""
+        if not self.config.trusted_proxies or not client:
+            return False
+        address = ip_address(client.partition("%")[0])
+        return any(address in network for network in self.config.trusted_proxies)
