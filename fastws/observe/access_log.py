@@ -86,8 +86,10 @@ class AccessLog:
         ended_by: str,
         reason: str,
     ) -> None:
-        """Log a plain request that is over; the bytes are those of the bodies, ``status`` is what
-        the client got, and ``reason`` why it was we who answered, or empty.
+        """Log a plain request that is over.
+
+        The bytes are those of the bodies, ``status`` is what the client got, and ``reason`` why it
+        was we who answered, or empty.
         """
         log = self._log.warning if reason else self._log.info
         if not self._log.enabled("warning" if reason else "info"):

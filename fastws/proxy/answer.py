@@ -29,6 +29,7 @@ class Answer(asyncio.Protocol):
         "_eof",
         "_half_closed",
         "_marked",
+        "_marked_at",
         "_pump",
         "_session",
         "_silence",
@@ -54,6 +55,7 @@ class Answer(asyncio.Protocol):
         self._pump: Pump | None = None
         self._eof = self._half_closed = False
         self._marked = -1
+        self._marked_at = 0.0
 
     def start(self, rest: bytes, *, silence: float, stall: float, most: int) -> None:
         """Relay; ``rest`` came behind the head.
@@ -111,9 +113,12 @@ class Answer(asyncio.Protocol):
         """See whether something has moved; end an answer that does not go on."""
         if self._pump is None:
             return
-        moved = self._pump.taken
+        moved, now = self._pump.taken, self._watchdog.now
         if moved != self._marked or not self._patience:
             self._marked = moved
+            self._marked_at = now
+            self._watch()
+        elif now - self._marked_at < self._patience:
             self._watch()
         elif self._half_closed:
             self._sink.abort()  # which ends the session, too
@@ -161,7 +166,9 @@ class Answer(asyncio.Protocol):
         return self._stall if self._queued else self._silence
 
     def _watch(self) -> None:
-        self._watchdog.watch(self, self._patience or self._stall)
+        """Look again when the first of the limits may have been reached."""
+        limit = min(self._stall, self._silence or self._stall)
+        self._watchdog.watch(self, min(limit, _HALF_CLOSED) if self._half_closed else limit)
 
     def _end(self, ending: str, *, clean: bool = False) -> None:
         session, self._session = self._session, None

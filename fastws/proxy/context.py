@@ -57,7 +57,7 @@ class Context:
         """Take no more requests, and close the connections that have none."""
         self.draining = True
         for downstream in list(self.idle):
-            downstream.finish()
+            downstream.dismiss()
 
     def opened(self) -> None:
         """Count a downstream connection."""

@@ -210,6 +210,11 @@ class Downstream(asyncio.Protocol):
             self.transport.close()
         self._context.watchdog.watch(self, self._settings.timeouts.linger)
 
+    def dismiss(self) -> None:
+        """Close a connection on which no request is under way."""
+        self._lingering = True
+        self.transport.close()
+
     def abandon(self) -> None:
         """End the connection in a way that cannot be taken for the end of an answer."""
         self._session = None
@@ -297,8 +302,10 @@ class Downstream(asyncio.Protocol):
         self._dropped = True
 
     def _expired_writing(self) -> None:
-        """Let a slow reader have what was written as long as it takes some of it, and let a slow
-        writer find out that there is an answer already."""
+        """Give time to a slow reader, and to one who still sends.
+
+        The first takes what was written, the other finds out that there is an answer.
+        """
         queued = self.transport.get_write_buffer_size()
         if queued and queued != self._marked:
             self._marked = queued

@@ -75,23 +75,22 @@ class Exchange(Caller):
             self._session.unconnected(error)
 
     def data_received(self, data: bytes) -> None:
+        session, head = self._session, self._head
+        if session is None:
+            return
         self._heard = True
         try:
-            rest = self._head.feed(data) if self._session else None
-            while rest is not None and self._head.status < _FINAL:
-                if self._head.status == _SWITCHING:
-                    break
-                self._session.interim(self._head)
-                self._head.again()
-                rest = self._head.feed(rest)
+            rest = head.feed(data)
+            while rest is not None and head.status < _FINAL and head.status != _SWITCHING:
+                session.interim(head)
+                head.again()
+                rest = head.feed(rest)
         except UpstreamReject as reject:
-            if self._session:
-                self._session.garbled(reject)
+            session.garbled(reject)
             return
-        session = self._session
-        if session and rest is not None:
+        if rest is not None:
             self._session = None
-            session.answered(self._head, rest)
+            session.answered(head, rest)
 
     def pause_writing(self) -> None:
         if self._session:

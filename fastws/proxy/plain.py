@@ -286,7 +286,9 @@ class PlainRequest(Session):
             self._body_since = now - moved / _SLOWEST  # the client could not send
             taken, self._marked = self._marked, self._pump.taken
             if taken == self._marked:
-                self._body_failed(Reject(504, f"The upstream took nothing for {timeouts.stall:g} s."))
+                self._body_failed(
+                    Reject(504, f"The upstream took nothing for {timeouts.stall:g} s.")
+                )
             else:
                 self._context.watchdog.watch(self, timeouts.stall)
             return

@@ -267,7 +267,10 @@ class Session:
         )
         timeouts = self._forward.timeouts
         self._answer.start(
-            rest, silence=timeouts.idle, stall=timeouts.stall, most=self._settings.limits.queued_bytes
+            rest,
+            silence=timeouts.idle,
+            stall=timeouts.stall,
+            most=self._settings.limits.queued_bytes,
         )
 
     def _edits(self, response: ResponseHead) -> tuple[bytes, frozenset[bytes]]:

@@ -78,10 +78,10 @@ class _Waiting(asyncio.Protocol):
         self.drop()
 
     def eof_received(self) -> None:
-        """The server has closed it."""
+        """Close our half, too."""
         self.drop()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        """It is gone."""
+        """Know that it is gone."""
         self.timer.cancel()
         self._idle.forget(self)
