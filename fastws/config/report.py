@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
 from fastws.config import flags, syntax, toml
-from fastws.config.nginx.check import check
-from fastws.config.nginx.findings import Finding, Level
+from fastws.config.nginx import check as nginx
+from fastws.config.nginx.findings import Finding, Level, Place
 from fastws.errors import ConfigError, InvalidConfigError
 
 _PLURAL = {Level.ERROR: "errors", Level.WARNING: "warnings", Level.NOTE: "notes"}
@@ -48,18 +49,47 @@ class Report(msgspec.Struct, frozen=True):
         return ", ".join(words)
 
 
-def examine(path: str) -> Report:
-    """Return what is wrong with the file at ``path``."""
+def examine(path: str, ignored: Collection[str] = ()) -> Report:
+    """Return what is wrong with the file at ``path``.
+
+    nginx's directives ``ignored`` may be left out though they guard something.
+    """
     try:
         data = syntax.read(path)
         if syntax.is_nginx(data):
-            return Report(path, findings=tuple(check(path, data)))
+            return _examine_nginx(path, data, ignored)
         flags.merge(toml.parse(data, path), path, flags.Flags())
     except InvalidConfigError as error:
         return Report(path, faults=error.errors)
     except ConfigError as error:
         return Report(path, faults=(error,))
     return Report(path)
+
+
+def _examine_nginx(path: str, data: bytes, ignored: Collection[str]) -> Report:
+    """Return the findings, and where they leave nothing to stop at, what the values come to.
+
+    A file that is meant to be included may get from elsewhere what it lacks.
+    """
+    reading = nginx.read(path, data, ignored)
+    findings = list(reading.findings)
+    if not reading.errors:
+        places = {str(place): place for place in reading.places.values()}
+        written = {key: str(place) for key, place in reading.places.items()}
+        level = Level.ERROR if reading.whole else Level.WARNING
+        try:
+            flags.merge(reading.raw, path, flags.Flags(), written)
+        except InvalidConfigError as invalid:
+            findings[:0] = [_as_finding(level, each, places, path) for each in invalid.errors]
+    return Report(path, findings=tuple(findings))
+
+
+def _as_finding(
+    level: Level, error: ConfigError, places: dict[str, Place], path: str
+) -> Finding:
+    where, _, key = error.origin.partition(": ")
+    what = f"{key}: {error.message}" if key and where in places else error.message
+    return Finding(level, places.get(where, Place(path, 1, 1)), what, "", error.hint)
 
 
 def _paragraph(finding: Finding) -> str:

@@ -3,7 +3,9 @@
 from ipaddress import ip_address
 
 from fastws.config.model import Config
+from fastws.proxy.decision import Router
 from fastws.proxy.routes import RouteTable
+from fastws.proxy.sites.table import SiteTable
 from fastws.upstream.group import Upstream
 
 
@@ -20,7 +22,9 @@ class Settings:
         self.page = page
         self.limits = config.limits
         self.timeouts = config.timeouts
-        self.routes = RouteTable(config, upstreams)
+        self.routes: Router = (
+            SiteTable(config, upstreams) if config.sites else RouteTable(config, upstreams)
+        )
 
     def trusts(self, client: str) -> bool:
         """Whether the forwarding headers of the peer at this address are believed."""

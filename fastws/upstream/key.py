@@ -55,7 +55,7 @@ def _variable(name: str) -> Key:
     if name in _VARIABLES:
         return _VARIABLES[name]
     family, _, rest = name.partition("_")
-    return _FAMILIES[family](rest)
+    return _FAMILIES[family](rest) if family in _FAMILIES else lambda client: client.variable(name)
 
 
 def _remote_addr(client: Client) -> bytes:
@@ -78,20 +78,26 @@ def _host(client: Client) -> bytes:
     return host_name(client.request.host)
 
 
+def argument(name: str) -> re.Pattern[bytes]:
+    """Return the pattern of an argument, whose value is its group; nginx does not mind the case."""
+    return re.compile(rb"(?:^|&)%b=([^&]*)" % re.escape(name.encode()), re.IGNORECASE)
+
+
+def header(name: str) -> Key:
+    """Return what reads a header, written with ``_`` for ``-``; of several lines all."""
+    written = name.replace("_", "-").encode()
+    separator = b"; " if written == b"cookie" else b", "
+    return lambda client: separator.join(client.request.values(written))
+
+
 def _arg(name: str) -> Key:
-    pattern = re.compile(rb"(?:^|&)%b=([^&]*)" % name.encode(), re.IGNORECASE)
+    pattern = argument(name)
 
     def read(client: Client) -> bytes:
         match = pattern.search(_args(client))
         return match[1] if match else b""
 
     return read
-
-
-def _http(name: str) -> Key:
-    header = name.replace("_", "-").encode()
-    separator = b"; " if header == b"cookie" else b", "
-    return lambda client: separator.join(client.request.values(header))
 
 
 _VARIABLES: dict[str, Key] = {
@@ -103,4 +109,4 @@ _VARIABLES: dict[str, Key] = {
     "query_string": _args,
     "host": _host,
 }
-_FAMILIES: dict[str, Callable[[str], Key]] = {"arg": _arg, "http": _http, "cookie": cookie}
+_FAMILIES: dict[str, Callable[[str], Key]] = {"arg": _arg, "http": header, "cookie": cookie}
