@@ -196,7 +196,8 @@ class Session:
         ``reject`` is how the last one failed.
         """
         context = self._context
-        while lease := self._forward.upstream.lease(self._tried, self):
+        client = self._forward.client or self
+        while lease := self._forward.upstream.lease(self._tried, client):
             self._lease = lease
             self._tried.append(lease.peer)
             self._exchange = Exchange(self, self._settings.limits, self._upgrade_request())

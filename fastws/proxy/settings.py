@@ -6,6 +6,7 @@ from fastws.config.model import Config
 from fastws.proxy.decision import Router
 from fastws.proxy.routes import RouteTable
 from fastws.proxy.sites.table import SiteTable
+from fastws.proxy.sites.variables import Variables
 from fastws.upstream.group import Upstream
 
 
@@ -17,14 +18,11 @@ class Settings:
     """
 
     def __init__(self, config: Config, *, page: bytes | None = None) -> None:
-        upstreams = {upstream.name: Upstream(upstream) for upstream in config.upstreams}
         self.config = config
         self.page = page
         self.limits = config.limits
         self.timeouts = config.timeouts
-        self.routes: Router = (
-            SiteTable(config, upstreams) if config.sites else RouteTable(config, upstreams)
-        )
+        self.routes: Router = _sites(config) if config.sites else _routes(config)
 
     def trusts(self, client: str) -> bool:
         """Whether the forwarding headers of the peer at this address are believed."""
@@ -32,3 +30,13 @@ class Settings:
             return False
         address = ip_address(client.partition("%")[0])
         return any(address in network for network in self.config.trusted_proxies)
+
+
+def _routes(config: Config) -> RouteTable:
+    return RouteTable(config, {each.name: Upstream(each) for each in config.upstreams})
+
+
+def _sites(config: Config) -> SiteTable:
+    variables = Variables(config.maps)
+    upstreams = {each.name: Upstream(each, key=variables.key) for each in config.upstreams}
+    return SiteTable(config, upstreams, variables)

@@ -14,7 +14,7 @@ from fastws.upstream.balancers.random import Random, RandomTwo
 from fastws.upstream.balancers.round_robin import RoundRobin
 from fastws.upstream.balancers.sticky import Sticky
 from fastws.upstream.client import Client
-from fastws.upstream.key import compile_key
+from fastws.upstream.key import CompileKey, compile_key
 from fastws.upstream.lease import Lease
 from fastws.upstream.peer import Peer
 
@@ -30,10 +30,11 @@ _METHODS: dict[str, Callable[[Sequence[Peer]], Balancer]] = {
 class Upstream:
     """The live form of a configured upstream.
 
-    Raises OSError when ``tls_ca`` cannot be read.
+    ``key`` compiles the keys that are hashed. Raises OSError when ``tls_ca`` cannot be read.
     """
 
-    def __init__(self, config: model.Upstream) -> None:
+    def __init__(self, config: model.Upstream, *, key: CompileKey = compile_key) -> None:
+        self._key = key
         self.name = config.name
         context = _client_context(config)
         self.peers = tuple(_peer(server, config, context) for server in config.servers)
@@ -54,8 +55,21 @@ class Upstream:
             [peer for peer, server in zip(self.peers, config.servers, strict=True) if kind(server)]
             for kind in (lambda server: not server.backup, lambda server: server.backup)
         )
-        balancer = _balancer(config.balance, primaries)
-        return Backup(balancer, _balancer(config.balance, backups)) if backups else balancer
+        balancer = self._balance(config.balance, primaries)
+        return Backup(balancer, self._balance(config.balance, backups)) if backups else balancer
+
+    def _balance(self, balance: model.Balance, peers: Sequence[Peer]) -> Balancer:
+        method = self._method(balance, peers)
+        return Sticky(peers, method, balance.sticky.name) if balance.sticky else method
+
+    def _method(self, balance: model.Balance, peers: Sequence[Peer]) -> Balancer:
+        match balance.method:
+            case "hash":
+                return Hash(peers, self._key(balance.key))
+            case "consistent_hash":
+                return ConsistentHash(peers, self._key(balance.key))
+            case method:
+                return _METHODS[method](peers)
 
 
 def _peer(server: model.Server, config: model.Upstream, context: ssl.SSLContext | None) -> Peer:
@@ -71,21 +85,6 @@ def _peer(server: model.Server, config: model.Upstream, context: ssl.SSLContext 
         max_fails=0 if alone else server.max_fails,
         fail_timeout=int(server.fail_timeout * 1e9),
     )
-
-
-def _balancer(balance: model.Balance, peers: Sequence[Peer]) -> Balancer:
-    method = _method(balance, peers)
-    return Sticky(peers, method, balance.sticky.name) if balance.sticky else method
-
-
-def _method(balance: model.Balance, peers: Sequence[Peer]) -> Balancer:
-    match balance.method:
-        case "hash":
-            return Hash(peers, compile_key(balance.key))
-        case "consistent_hash":
-            return ConsistentHash(peers, compile_key(balance.key))
-        case method:
-            return _METHODS[method](peers)
 
 
 def _client_context(config: model.Upstream) -> ssl.SSLContext | None:

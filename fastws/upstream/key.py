@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fastws.upstream.client import Client
 
 Key = Callable[["Client"], bytes]
+CompileKey = Callable[["Template"], Key]
 
 
 def compile_key(template: Template) -> Key:
@@ -55,7 +56,7 @@ def _variable(name: str) -> Key:
     if name in _VARIABLES:
         return _VARIABLES[name]
     family, _, rest = name.partition("_")
-    return _FAMILIES[family](rest) if family in _FAMILIES else lambda client: client.variable(name)
+    return _FAMILIES[family](rest)
 
 
 def _remote_addr(client: Client) -> bytes:

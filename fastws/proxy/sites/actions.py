@@ -41,7 +41,7 @@ class Actions:
         self._config = config
         self._upstreams = upstreams
         self._hosts: dict[tuple[str, bool], Upstream] = {}
-        self._made: dict[tuple[int, int], tuple[model.Action, Action]] = {}
+
 
     def make(self, written: model.Action, size: int) -> Action:
         """Return the live form of an action; ``size`` is that of its location's path."""
@@ -175,6 +175,7 @@ class Action:
             edits=self._headers.edits(visit),
             answer=Answer(self.answers, visit),
             max_body=self.max_body,
+            client=visit,
         )
 
 

@@ -10,12 +10,12 @@ from fastws.protocol.host import host_name
 from fastws.proxy.sites.actions import Actions
 from fastws.proxy.sites.hosts import Hosts
 from fastws.proxy.sites.site import Site, not_answered
-from fastws.proxy.sites.variables import Variables
 from fastws.proxy.sites.visit import Visit
 
 if TYPE_CHECKING:
     from fastws.config import model
     from fastws.proxy.decision import Forward, Incoming, Reply
+    from fastws.proxy.sites.variables import Variables
     from fastws.upstream.group import Upstream
 
 _Place = tuple[str, int]
@@ -32,8 +32,10 @@ class _Sites:
 class SiteTable:
     """All sites of a configuration, by the addresses that they are at."""
 
-    def __init__(self, config: model.Config, upstreams: Mapping[str, Upstream]) -> None:
-        actions = Actions(config, upstreams, Variables(config.maps))
+    def __init__(
+        self, config: model.Config, upstreams: Mapping[str, Upstream], variables: Variables
+    ) -> None:
+        actions = Actions(config, upstreams, variables)
         self._sites = [(written, Site(written, actions)) for written in config.sites]
         self._everywhere = _Sites(self._sites, self._sites[0][1])
         self._at: dict[_Place, _Sites] = {}

@@ -10,9 +10,10 @@ import time
 from base64 import b64decode
 from collections.abc import Callable, Iterable
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fastws.protocol.host import host_name
+from fastws.proxy.sites.maps import lookup
 from fastws.upstream import key
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ class Variables:
     """All variables of a configuration."""
 
     def __init__(self, maps: Iterable[Map] = ()) -> None:
-        # Here, for maps have texts too.
-        from fastws.proxy.sites.maps import lookup  # noqa: PLC0415
-
         written = list(maps)
         self._mapped = {each.variable for each in written}
         self._maps = {each.variable: lookup(each, self) for each in written}
@@ -50,6 +48,10 @@ class Variables:
             if name.startswith(prefix):
                 return _answer_header(name.removeprefix(prefix))
         return lambda visit: visit.values.get(name, b"")
+
+    def key(self, template: Template) -> key.Key:
+        """Return the function of what an upstream hashes; it is asked with a visit, as all are."""
+        return cast("key.Key", self.text(template))
 
     def text(self, template: Template) -> Value:
         """Return the function of a text."""

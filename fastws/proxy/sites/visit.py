@@ -102,7 +102,3 @@ class Visit:
         """Put another path in place of the request's."""
         self.path = path
         self.rewritten = self.internal = True
-
-    def variable(self, name: str) -> bytes:
-        """Return the value of a variable by its name."""
-        return self.site.variables.named(name)(self)
