@@ -48,7 +48,9 @@ def spell_out(raw: Mapping[str, Any]) -> dict[str, Any]:
         full["listeners"] = _spell_out_addresses(full["listeners"])
     if isinstance(full.get("upstreams"), list):
         full["upstreams"] = [_spell_out_upstream(upstream) for upstream in full["upstreams"]]
-    if not (full.get("routes") or full.get("sites")) and (name := _only_name(full.get("upstreams"))):
+    if not (full.get("routes") or full.get("sites")) and (
+        name := _only_name(full.get("upstreams"))
+    ):
         full["routes"] = [{"upstream": name}]
     return full
 
@@ -104,7 +106,7 @@ class _Builder:
         try:
             if typing.get_origin(kind) is tuple:
                 return self._array(raw, typing.get_args(kind)[0], path)
-            if table := _table(kind):
+            if table := struct_of(kind):
                 return self.table(raw, table, path)
             return _leaf(raw, kind)
         except ValueError as error:
@@ -116,7 +118,7 @@ class _Builder:
         return tuple(self._value(item, kind, f"{path}[{i}]") for i, item in enumerate(raw))
 
 
-def _table(kind: Any) -> type[msgspec.Struct] | None:
+def struct_of(kind: Any) -> type[msgspec.Struct] | None:
     """Return the struct that a table of this kind is made into, None for what is no table."""
     if isinstance(kind, UnionType):
         kind = typing.get_args(kind)[0]

@@ -119,7 +119,9 @@ class _Check:
         self._template(to, path)
         name = to[0].text if len(to) == 1 else ""
         if name.startswith("@") and name not in self._named:
-            self._faults.add(path, f'there is no location "{name}"', did_you_mean(name, self._named))
+            self._faults.add(
+                path, f'there is no location "{name}"', did_you_mean(name, self._named)
+            )
 
     def _pattern(self, text: str, path: str) -> None:
         if pattern := split_pattern(text):

@@ -44,7 +44,6 @@ __all__ = [
     "Drain",
     "Driver",
     "ErrorPage",
-    "OtherMethods",
     "HeaderLine",
     "Limits",
     "Listener",
@@ -53,6 +52,7 @@ __all__ = [
     "LogFormat",
     "LogLevel",
     "Map",
+    "OtherMethods",
     "Part",
     "Pass",
     "RealAddress",
@@ -424,7 +424,8 @@ class Config(_Struct, frozen=True, kw_only=True):
     """Everything a worker needs to know.
 
     The forwarding headers of a downstream in ``trusted_proxies`` are believed; by default nobody's
-    are. Requests go by ``routes``, or by ``sites`` and the variables of ``maps``. ``driver`` moves the bytes of tunnels; ``auto`` is the fastest that works here.
+    are. Requests go by ``routes``, or by ``sites`` with the variables of ``maps``. ``driver`` moves
+    the bytes of tunnels; ``auto`` is the fastest that works here.
     """
 
     listeners: tuple[Listener, ...] = ()

@@ -28,7 +28,7 @@ def read_host(value: object) -> str:
 
 
 def read_site_host(value: object) -> str:
-    """Return a host pattern in lower case: a name, ``*.name``, ``name.*``, or ``~pattern`` as it is.
+    """Return a host in lower case: a name, ``*.name``, ``name.*``, or a ``~pattern`` as it is.
 
     Raises ValueError.
     """

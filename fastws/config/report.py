@@ -2,25 +2,33 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from fastws.config import flags, syntax, toml
+from fastws.config.model import Config
 from fastws.config.nginx import check as nginx
 from fastws.config.nginx.findings import Finding, Level, Place
+from fastws.config.show import show
 from fastws.errors import ConfigError, InvalidConfigError
 
 _PLURAL = {Level.ERROR: "errors", Level.WARNING: "warnings", Level.NOTE: "notes"}
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What is wrong with a file: ``faults`` if it is TOML or unreadable, ``findings`` if nginx."""
+    """What is wrong with a file: ``faults`` if it is TOML or unreadable, ``findings`` if nginx.
+
+    ``config`` is what it comes to, if it does, and ``places`` is where keys were written.
+    """
 
     path: str
     faults: tuple[ConfigError, ...] = ()
     findings: tuple[Finding, ...] = ()
+    config: Config | None = None
+    places: Mapping[str, Place] = MappingProxyType({})
 
     def fails(self, *, strict: bool) -> bool:
         """Return whether the file is refused: for errors, and if strict for all but notes."""
@@ -31,6 +39,10 @@ class Report(msgspec.Struct, frozen=True):
         """Return the findings as a compiler prints them, and one line that counts them."""
         parts = [*map(_paragraph, self.findings), f"{self.path}: {self._summary()}"]
         return _printable("\n".join(parts))
+
+    def toml(self) -> str:
+        """Return what the file comes to; nothing if there is too much wrong with it."""
+        return show(self.config, self.places) if self.config else ""
 
     def json(self, *, strict: bool) -> str:
         """Return all of it as a JSON document."""
@@ -58,12 +70,12 @@ def examine(path: str, ignored: Collection[str] = ()) -> Report:
         data = syntax.read(path)
         if syntax.is_nginx(data):
             return _examine_nginx(path, data, ignored)
-        flags.merge(toml.parse(data, path), path, flags.Flags())
+        config = flags.merge(toml.parse(data, path), path, flags.Flags())
     except InvalidConfigError as error:
         return Report(path, faults=error.errors)
     except ConfigError as error:
         return Report(path, faults=(error,))
-    return Report(path)
+    return Report(path, config=config)
 
 
 def _examine_nginx(path: str, data: bytes, ignored: Collection[str]) -> Report:
@@ -73,20 +85,19 @@ def _examine_nginx(path: str, data: bytes, ignored: Collection[str]) -> Report:
     """
     reading = nginx.read(path, data, ignored)
     findings = list(reading.findings)
+    config = None
     if not reading.errors:
         places = {str(place): place for place in reading.places.values()}
         written = {key: str(place) for key, place in reading.places.items()}
         level = Level.ERROR if reading.whole else Level.WARNING
         try:
-            flags.merge(reading.raw, path, flags.Flags(), written)
+            config = flags.merge(reading.raw, path, flags.Flags(), written)
         except InvalidConfigError as invalid:
             findings[:0] = [_as_finding(level, each, places, path) for each in invalid.errors]
-    return Report(path, findings=tuple(findings))
+    return Report(path, findings=tuple(findings), config=config, places=reading.places)
 
 
-def _as_finding(
-    level: Level, error: ConfigError, places: dict[str, Place], path: str
-) -> Finding:
+def _as_finding(level: Level, error: ConfigError, places: dict[str, Place], path: str) -> Finding:
     where, _, key = error.origin.partition(": ")
     what = f"{key}: {error.message}" if key and where in places else error.message
     return Finding(level, places.get(where, Place(path, 1, 1)), what, "", error.hint)

@@ -1,13 +1,18 @@
 """The live form of a configuration, which a reload replaces as a whole."""
 
-from ipaddress import ip_address
+from __future__ import annotations
 
-from fastws.config.model import Config
-from fastws.proxy.decision import Router
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
 from fastws.proxy.routes import RouteTable
 from fastws.proxy.sites.table import SiteTable
 from fastws.proxy.sites.variables import Variables
 from fastws.upstream.group import Upstream
+
+if TYPE_CHECKING:
+    from fastws.config.model import Config
+    from fastws.proxy.decision import Router
 
 
 class Settings:

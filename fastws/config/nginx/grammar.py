@@ -44,9 +44,7 @@ def outermost(tree: Tree) -> str:
     return max(_STARTS, key=lambda context: sum(_may_stand(name, context) for name in names))
 
 
-def judge(
-    tree: Tree, context: str, findings: Findings, ignored: Collection[str] = ()
-) -> Tree:
+def judge(tree: Tree, context: str, findings: Findings, ignored: Collection[str] = ()) -> Tree:
     """Return the tree with what is plainly meant, and add to the findings what is wrong.
 
     The directives ``ignored`` may stand there though they guard something and are left out.

@@ -15,7 +15,9 @@ from fastws.config.nginx.scope import Scope
 
 Raw = dict[str, Any]
 
-_PLACE = re.compile(r"(?:(\[[^\]]*\]|[^:\[\]]*):)?(\d+)(?:-(\d+))?|(\[[^\]]*\]|[^:\[\]]+)", re.ASCII)
+_PLACE = re.compile(
+    r"(?:(\[[^\]]*\]|[^:\[\]]*):)?(\d+)(?:-(\d+))?|(\[[^\]]*\]|[^:\[\]]+)", re.ASCII
+)
 _MOST_PORTS = 1000
 _WILDCARDS = {"": "0.0.0.0", "*": "0.0.0.0"}
 # What says how the kernel should hold the socket: fastws has its own ways.
@@ -144,7 +146,12 @@ class Listening:
                     what = f"a listen has no parameter {show(parameter)}"
                     self._findings.error(directive.place, what, "nginx does not start with it")
         return [
-            Listen(f":{address[5:]}" if both and address.startswith("[::]:") else address, tls, default, directive)
+            Listen(
+                f":{address[5:]}" if both and address.startswith("[::]:") else address,
+                tls,
+                default,
+                directive,
+            )
             for address in self._addresses(where, directive)
         ]
 
@@ -162,7 +169,11 @@ class Listening:
             what = f"{show(where)} is no address to listen on"
             self._findings.error(directive.place, what, "nginx does not start with it")
             return []
-        return [f"{host}:{port}" for port in ports for host in self._hosts(match[1] or match[4] or "", directive)]
+        return [
+            f"{host}:{port}"
+            for port in ports
+            for host in self._hosts(match[1] or match[4] or "", directive)
+        ]
 
     def _hosts(self, name: str, directive: Directive) -> list[str]:
         """Return the addresses that a name stands for; nginx too looks it up but once."""

@@ -13,7 +13,9 @@ from fastws.config.nginx.scope import Scope
 
 Raw = dict[str, Any]
 
-_URL = re.compile(r"(https?)://(unix:[^:?]+|\[[^\]/]*\](?::\d+)?|[^/?]*)(.*)", re.IGNORECASE | re.DOTALL)
+_URL = re.compile(
+    r"(https?)://(unix:[^:?]+|\[[^\]/]*\](?::\d+)?|[^/?]*)(.*)", re.IGNORECASE | re.DOTALL
+)
 _PORTS = {"http": "80", "https": "443"}
 _METHODS = ("least_conn", "ip_hash", "hash", "random", "least_time", "sticky")
 _BARE = re.compile(r"""[^\s;"'\\]+""")
@@ -84,7 +86,9 @@ class Upstreams:
         self._made[name] = (
             said({"name": name, **self._block(block, tls=bool(tls)), **tls}, block)
             if block
-            else said({"name": name, "servers": [_address(target.address, bool(tls))], **tls}, proxy_pass)
+            else said(
+                {"name": name, "servers": [_address(target.address, bool(tls))], **tls}, proxy_pass
+            )
         )
         return name
 
@@ -153,7 +157,11 @@ def _server_name(scope: Scope, target: Target) -> str:
     if name and "$" not in name:
         return name
     host = target.host.partition(":")[0]
-    return "" if target.host.startswith("[") or "." not in host or host.replace(".", "").isdigit() else host
+    return (
+        ""
+        if target.host.startswith("[") or "." not in host or host.replace(".", "").isdigit()
+        else host
+    )
 
 
 def _address(address: str, tls: bool) -> str:  # noqa: FBT001 - of an address

@@ -1,1 +1,1 @@
-"""Sites: virtual servers whose requests go through steps and locations before they are passed on."""
+"""Sites: virtual servers, with steps and locations before requests are passed on."""

@@ -93,6 +93,8 @@ class Answers:
         replaced = _replaced(self._redirects, visit, address)
         if replaced is None:
             return None
+        if name == b"location":
+            replaced = visit.site.absolute(visit, replaced)
         return b"%b: %b\r\n" % (name.title(), escapes.in_header(start + replaced))
 
     def _cookie(self, visit: Visit, value: bytes) -> bytes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastws.proxy.sites import escapes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fastws.config import model
     from fastws.proxy.sites.variables import Value, Variables
     from fastws.proxy.sites.visit import Visit

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fastws.config.model import compile_pattern
 from fastws.proxy.sites.steps import compile_steps
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fastws.config import model
     from fastws.proxy.sites.actions import Action, Actions
     from fastws.proxy.sites.variables import Variables
@@ -26,9 +27,7 @@ class Location:
         self.path = written.path.encode()
         self.internal = written.internal
         # A path that lacks the slash at the end of this one is sent here, if anything is passed on.
-        self.slashed = (
-            plain and self.path.endswith(b"/") and written.action.forward is not None
-        )
+        self.slashed = plain and self.path.endswith(b"/") and written.action.forward is not None
         self.goes_first = written.match == "prefix_first"
         self.pattern = (
             compile_pattern(written.path, ignore_case=written.match == "regex_nocase")
@@ -69,11 +68,7 @@ class Locations:
         )
         self._patterned = [each for _, each in made if each.pattern]
         # By the path without the slash.
-        self._slashed = {
-            each.path[:-1]: each
-            for match, each in reversed(made)
-            if each.slashed
-        }
+        self._slashed = {each.path[:-1]: each for match, each in reversed(made) if each.slashed}
 
     def find(self, visit: Visit) -> tuple[Location | None, bool]:
         """Return the location of a path, and whether nothing may take it from it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from fastws.config.model import compile_pattern, split_pattern
 from fastws.proxy.sites.hosts import Hosts
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable
 
     from fastws.config.model import Map

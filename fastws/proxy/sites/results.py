@@ -7,7 +7,8 @@ from http import HTTPStatus
 
 # Those of a Location, as nginx's `return` has them.
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_BODILESS = frozenset({204, 304})
+# RFC 9110, 15.3.5 and 15.4.5
+BODILESS = frozenset({204, 304})
 
 
 @dataclass(slots=True, frozen=True)
@@ -21,7 +22,7 @@ class Result:
 
 def body(status: int) -> bytes:
     """Return the text for a status that has none of its own."""
-    if status in _BODILESS or status < 200:
+    if status in BODILESS or status < 200:
         return b""
     try:
         return f"{status} {HTTPStatus(status).phrase}\n".encode()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from fastws.errors import Reject
 from fastws.protocol.host import host_name
 from fastws.proxy.decision import Forward, Reply
 from fastws.proxy.sites import escapes
 from fastws.proxy.sites.locations import Location, Locations
 from fastws.proxy.sites.real_address import RealAddress
-from fastws.proxy.sites.results import REDIRECTS, Result, body
+from fastws.proxy.sites.results import BODILESS, REDIRECTS, Result, body
 from fastws.proxy.sites.steps import compile_steps
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fastws.config import model
+    from fastws.errors import Reject
     from fastws.proxy.decision import Incoming
     from fastws.proxy.sites.actions import Actions
     from fastws.proxy.sites.visit import Visit
@@ -28,7 +29,7 @@ class Site:
 
     def __init__(self, written: model.Site, actions: Actions) -> None:
         self.variables = actions.variables
-        self.name = written.name.encode()
+        self.name: bytes = written.name.encode()
         self._action = actions.make(written.action, 0)
         self._steps = compile_steps(
             written.steps, self.variables, lambda action: actions.make(action, 0)
@@ -149,15 +150,15 @@ class Site:
         text = body(status) if result.text is None else result.text
         headers: list[tuple[bytes, bytes]] = []
         if result.location:
-            headers.append((b"Location", self._absolute(visit, result.location)))
-        if text or result.text is not None:
+            headers.append((b"Location", self.absolute(visit, result.location)))
+        if status not in BODILESS:
             kind = action.default_type if result.text is not None else b"text/plain"
             headers.append((b"Content-Type", kind))
         visit.status = status
         headers += [(start[:-2], value) for start, value in action.answers.added(visit, status)]
         return Reply(status, tuple(headers), text)
 
-    def _absolute(self, visit: Visit, location: bytes) -> bytes:
+    def absolute(self, visit: Visit, location: bytes) -> bytes:
         """Return the address of a redirect; nginx too makes a path a whole address."""
         location = escapes.in_target(location)
         action = visit.action

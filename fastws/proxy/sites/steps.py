@@ -53,6 +53,7 @@ def _set(step: model.Step, variables: Variables, _: MakeAction) -> Do:
 
     def do_args(visit: Visit) -> None:
         visit.args = value(visit)
+        visit.rewritten = True
 
     return do_args if name == "args" else do
 

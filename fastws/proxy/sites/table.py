@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fastws.errors import Reject
@@ -11,8 +10,11 @@ from fastws.proxy.sites.actions import Actions
 from fastws.proxy.sites.hosts import Hosts
 from fastws.proxy.sites.site import Site, not_answered
 from fastws.proxy.sites.visit import Visit
+from fastws.proxy.sites.ways import Ways
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from fastws.config import model
     from fastws.proxy.decision import Forward, Incoming, Reply
     from fastws.proxy.sites.variables import Variables
@@ -35,7 +37,7 @@ class SiteTable:
     def __init__(
         self, config: model.Config, upstreams: Mapping[str, Upstream], variables: Variables
     ) -> None:
-        actions = Actions(config, upstreams, variables)
+        actions = Actions(config, Ways(upstreams, variables), variables)
         self._sites = [(written, Site(written, actions)) for written in config.sites]
         self._everywhere = _Sites(self._sites, self._sites[0][1])
         self._at: dict[_Place, _Sites] = {}
@@ -64,7 +66,7 @@ class SiteTable:
         """Return the sites at a connection's address: its own, or those at all of the machine."""
         at = self._at
         host, port = place
-        wildcard = "::" if ":" in host else "0.0.0.0"  # noqa: S104 - compared with, not bound
+        wildcard = "::" if ":" in host else "0.0.0.0"
         return at.get(place) or at.get((wildcard, port)) or at.get(("", port)) or self._everywhere
 
     def _sites_at(self, place: _Place) -> _Sites:

@@ -36,7 +36,8 @@ class Variables:
     def named(self, name: str) -> Value:
         """Return the function of a variable; one that nothing defines is empty until it is set."""
         if name in self._mapped:
-            return lambda visit: self._maps[name](visit)  # not made yet, where maps ask for maps
+            # Not made yet, where maps ask for maps.
+            return lambda visit: self._maps[name](visit)  # noqa: PLW0108
         if name in _VARIABLES:
             return _VARIABLES[name]
         if len(name) == 1 and name in "123456789":
@@ -55,9 +56,7 @@ class Variables:
 
     def text(self, template: Template) -> Value:
         """Return the function of a text."""
-        parts = [
-            self.named(part.name) if part.name else _literal(part.text) for part in template
-        ]
+        parts = [self.named(part.name) if part.name else _literal(part.text) for part in template]
         if not parts:
             return _nothing
         if len(parts) == 1:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from fastws.protocol.target import normal_path
 
 if TYPE_CHECKING:
+    import re
+
     from fastws.protocol.head import RequestHead, ResponseHead
     from fastws.proxy.decision import Incoming
     from fastws.proxy.sites.actions import Action
