@@ -82,14 +82,11 @@ def _write(value: Any, kind: Any) -> str:
     match value:
         case bool():
             return str(value).lower()
-        case int():
-            return str(value)
-        case float():
-            return str(int(value)) if value.is_integer() else repr(value)
+        case int() | float():
+            return str(int(value)) if int(value) == value else repr(value)
         case Balance():
             return _text(write_balance(value))
-        case _:
-            return _text(str(value))
+    return _text(str(value))
 
 
 def _text(text: str) -> str:
