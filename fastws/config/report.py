@@ -86,7 +86,7 @@ def _examine_nginx(path: str, data: bytes, ignored: Collection[str]) -> Report:
     reading = nginx.read(path, data, ignored)
     findings = list(reading.findings)
     config = None
-    if not reading.errors:
+    if reading.raw.get("sites") and not reading.errors:
         places = {str(place): place for place in reading.places.values()}
         written = {key: str(place) for key, place in reading.places.items()}
         level = Level.ERROR if reading.whole else Level.WARNING

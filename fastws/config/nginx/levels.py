@@ -198,6 +198,7 @@ def _timeouts(scope: Scope) -> Raw:
         "connect": _first(scope, "proxy_connect_timeout", _DEFAULT_TIME),
         "handshake": read,
         "idle": read,
+        "ping": 0,  # nginx sends none
         "stall": _first(scope, "send_timeout", _DEFAULT_TIME),
         "linger": _first(scope, "lingering_timeout", "5s"),
     }

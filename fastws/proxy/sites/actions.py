@@ -41,6 +41,7 @@ class Actions:
             stall=timeouts.stall,
             close=timeouts.close,
             linger=timeouts.linger,
+            ping=timeouts.ping,
         )
 
 

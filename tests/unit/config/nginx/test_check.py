@@ -47,7 +47,9 @@ def test_a_guard_is_an_error_unless_it_is_ignored() -> None:
         "fastws does not enforce limit_req yet",
         "fastws does not enforce limit_rate yet",
     ]
-    errors = [each.what for each in found("videos.conf", ("limit_req",)) if each.level is Level.ERROR]
+    errors = [
+        each.what for each in found("videos.conf", ("limit_req",)) if each.level is Level.ERROR
+    ]
     assert errors == ["fastws does not enforce limit_rate yet"]
 
 

@@ -196,7 +196,9 @@ def test_a_variable_that_nothing_defines() -> None:
     assert line == 3
     assert write.startswith("(at http level) map")
     (whole,) = [
-        each for each in read("f", f"events {{}} http {{ {text} }}".encode()).findings if each.what == what
+        each
+        for each in read("f", f"events {{}} http {{ {text} }}".encode()).findings
+        if each.what == what
     ]
     assert whole.level is Level.ERROR
 
