@@ -438,7 +438,7 @@ cdef class RingLeg(SocketLeg):
         return self._cancel_all()
 
     cdef bint at_rest(self) noexcept:
-        return self._pending == 0 and not self._dirty
+        return self._pending == 0 and not (self._dirty and self._may_send())
 
     cdef int go_on(self) except -1:
         self.resting = False

@@ -214,9 +214,7 @@ def test_nothing_after_the_verdict(masked: bool, stream: st.DataObject) -> None:
 def moved(source: Source, pipe: Pipe) -> Pipe:
     """A pipe with the same rules that goes on where this one stands."""
     rules = Rules(max_message=source.max_message, validate_utf8=source.validate_utf8)
-    other = Pipe(
-        rules, masked=source.masked, rsv_first=source.rsv_first, rsv_rest=source.rsv_rest
-    )
+    other = Pipe(rules, masked=source.masked, rsv_first=source.rsv_first, rsv_rest=source.rsv_rest)
     other.restore(pipe.state())
     return other
 
@@ -229,7 +227,7 @@ def seen(pipe: Pipe) -> tuple[object, ...]:
 
 def check_move(source: Source, data: bytes, place: int) -> None:
     """A pipe that is written and read back at that place behaves like one that is not."""
-    stays, forwarded = relayed(source, [data[:place]])
+    stays, _ = relayed(source, [data[:place]])
     if stays.verdict or stays.close_code:
         return
     goes = moved(source, stays)
