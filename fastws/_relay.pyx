@@ -47,7 +47,7 @@ cdef double ANSWERS = 0.5
 # changes what stands there, or what it means, counts the version up.
 cdef int STATE_VERSION = 1
 cdef object ENVELOPE = Struct("=HI")           # the version, and the CRC of what follows:
-cdef object TUNNEL = Struct("=BB2?Qd")         # RSV bits, who is paused, `_marked`, and for how long
+cdef object TUNNEL = Struct("=BB2?Qd")         # RSV bits, who is paused, `_marked` and its age
 cdef object RULES = Struct("=Q?Qdddd")         # the fields of `Rules` in their order
 cdef object PIPE = Struct("=5Q2?3B4s132p")     # of either direction: see `Pipe.state`
 cdef Py_ssize_t STATE_SIZE = ENVELOPE.size + TUNNEL.size + RULES.size + 2 * PIPE.size
