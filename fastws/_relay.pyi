@@ -21,6 +21,7 @@ class Ending(IntFlag):
     IDLE = 6
     STALL = 7
     SHUTDOWN = 8
+    UNANSWERED = 9
 
 @final
 class Rules:
@@ -36,6 +37,7 @@ class Rules:
         stall: float = 60,
         close: float = 30,
         linger: float = 5,
+        ping: float = 0,
     ) -> None: ...
     @property
     def max_message(self) -> int: ...
@@ -51,6 +53,8 @@ class Rules:
     def close(self) -> float: ...
     @property
     def linger(self) -> float: ...
+    @property
+    def ping(self) -> float: ...
 
 @final
 class Pipe:

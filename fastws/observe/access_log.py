@@ -15,6 +15,7 @@ _ENDINGS = (
     "idle",
     "stall",
     "shutdown",
+    "unanswered",
 )
 
 
