@@ -62,7 +62,7 @@ class Answers(Protocol):
 
     @property
     def status(self) -> int | None:
-        """What the client gets in place of the answer's own status; None: that one."""
+        """What the client gets in place of the status of an edited answer; None: that one."""
 
     def edit(self, head: ResponseHead) -> tuple[bytes, frozenset[bytes]]:
         """Return whole lines to add to it, and the lower-case names that do not go on."""

@@ -197,9 +197,11 @@ def _timeouts(scope: Scope) -> Raw:
     return {
         "connect": _first(scope, "proxy_connect_timeout", _DEFAULT_TIME),
         "handshake": read,
+        "answer": read,
         "idle": read,
         "ping": 0,  # nginx sends none
         "stall": _first(scope, "send_timeout", _DEFAULT_TIME),
+        "body": _first(scope, "client_body_timeout", _DEFAULT_TIME),
         "linger": _first(scope, "lingering_timeout", "5s"),
     }
 

@@ -110,6 +110,8 @@ class Upstreams:
                 balance.append(directive)
             elif directive.name.text == "keepalive":
                 raw["keepalive"] = said(_number(directive.values[0]), directive)
+            elif directive.name.text == "keepalive_timeout":
+                raw["keepalive_timeout"] = said(directive.values[0], directive)
         if balance:
             words = "; ".join(_words(each) for each in balance)
             raw["balance"] = said(words, balance[-1])

@@ -58,6 +58,8 @@ def _whole(tree: Tree, http: Scope) -> Raw:
     for scope in [http, *servers]:
         if seconds := scope.own("client_header_timeout"):
             raw["timeouts"].setdefault("head", said(seconds[0].values[0], seconds[0]))
+        if seconds := scope.own("keepalive_timeout"):
+            raw["timeouts"].setdefault("keepalive", said(seconds[0].values[0], seconds[0]))
         if count := scope.own("max_headers"):
             raw["limits"].setdefault("headers", said(_number(count[0].values[0]), count[0]))
         if buffers := scope.own("large_client_header_buffers"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fastws.config.model import compile_pattern, read_template, split_pattern
 from fastws.proxy.sites import escapes
+from fastws.proxy.sites.results import BODILESS
 
 if TYPE_CHECKING:
     from fastws.config import model
@@ -121,8 +122,14 @@ class Answer:
 
     @property
     def status(self) -> int | None:
-        """What the client gets instead of the answer's own status; None: that one."""
-        return self._visit.error_status
+        """What the client gets instead of the status of the answer that was edited, if anything.
+
+        Where either of the two has no body, the answer's own stays: it says how long the body is.
+        """
+        visit = self._visit
+        if visit.error_status in BODILESS or (visit.response and visit.response.status in BODILESS):
+            return None
+        return visit.error_status
 
     def edit(self, head: ResponseHead) -> tuple[bytes, frozenset[bytes]]:
         """Return the lines to add to the answer, and the lower-case names that do not go on."""

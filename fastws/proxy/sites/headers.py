@@ -48,7 +48,7 @@ class HeaderLines:
 
     def __init__(self, written: Iterable[model.HeaderLine], variables: Variables) -> None:
         names = {line.name.lower(): line for line in written if line.name.lower() not in _OURS}
-        self._dropped = frozenset(name.encode() for name in names) | {b"host"}
+        self._dropped = frozenset(name.encode() for name in names) | {b"expect", b"host"}
         self._host: Value = variables.named("proxy_host")
         self._lines: list[tuple[bytes, Value]] = []
         self._connection: Value | None = None
