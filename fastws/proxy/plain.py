@@ -8,7 +8,6 @@ from fastws._pump import Pump
 from fastws.errors import Reject, UpstreamReject
 from fastws.protocol.body import ChunkedBody, StreamBody
 from fastws.protocol.forward import plain_request, relayed_response
-from fastws.proxy.decision import Reply
 from fastws.proxy.session import CLIENT_GONE, Session
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from fastws.protocol.body import Body
     from fastws.protocol.head import RequestHead, ResponseHead
     from fastws.proxy.context import Context
-    from fastws.proxy.decision import Forward
+    from fastws.proxy.decision import Forward, Reply
     from fastws.proxy.downstream import Downstream
     from fastws.proxy.settings import Settings
     from fastws.upstream.peer import Peer

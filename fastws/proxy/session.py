@@ -233,7 +233,6 @@ class Session:
 
         ``reject`` is how the last one failed.
         """
-        context = self._context
         client = self._forward.client or self
         while lease := self._forward.upstream.lease(self._tried, client):
             self._lease = lease

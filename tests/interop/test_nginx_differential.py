@@ -420,13 +420,7 @@ def host_first(headers: list[str]) -> list[str]:
     return sorted(headers, key=lambda header: name(header) != "host")
 
 
-# Error pages in place of failures of the upstream come with plain HTTP.
-LATER = ("/port/", "/intercept/?answer-404", "/intercepteq/", "/dead/", "/deadeq/")
-
-
 def compare(wish: Ask, stage: Stage, extra: tuple[str, ...]) -> None:
-    if wish.target.startswith(LATER):
-        pytest.skip("error pages for failures come with plain HTTP")
     theirs = ask(wish, stage.nginx, stage.backend, extra)
     ours = ask(wish, stage.fastws, stage.backend, extra)
     why = DIFFERENT.get(str(wish))
@@ -439,3 +433,24 @@ def compare(wish: Ask, stage: Stage, extra: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("wish", [each for each in ASKS if each.method == "GET"], ids=str)
 def test_a_handshake_comes_to_the_same(wish: Ask, stage: Stage) -> None:
     compare(wish, stage, HANDSHAKE)
+
+
+@pytest.mark.parametrize("wish", ASKS, ids=str)
+def test_a_plain_request_comes_to_the_same(wish: Ask, stage: Stage) -> None:
+    compare(wish, stage, ("Connection: close",))
+
+
+@pytest.mark.parametrize(
+    ("target", "seen"),
+    [
+        ("/upgrade/x", "close"),  # by the map, as in nginx
+        ("/hardcoded/x", ""),  # nginx says "upgrade" here, to what and for what is not said
+        ("/x", ""),
+    ],
+)
+def test_what_connection_says_to_the_backend(target: str, seen: str, stage: Stage) -> None:
+    ask(Ask("headers.test", target), stage.fastws, stage.backend, ("Connection: close",))
+    lines = stage.backend.heads[0].decode().split("\r\n")
+    said = [line.partition(": ")[2] for line in lines if name(line) == "connection"]
+    assert "".join(said) == seen
+    assert not [line for line in lines if name(line) == "upgrade"]
