@@ -19,7 +19,7 @@ class Answer(asyncio.Protocol):
 
     __slots__ = ("_body", "_downstream", "_lease", "_stall", "_transport", "_watchdog")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what an answer ties together
         self,
         watchdog: Watchdog,
         downstream: Downstream,
