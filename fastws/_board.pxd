@@ -73,7 +73,8 @@ cdef class PeerState:
 
 
 cdef class WorkerCounts:
-    cdef Board _board
+    cdef readonly Board board
+    cdef readonly int number
     cdef Block* _block
     cdef Entry* _entries
     cdef list _free                # places of entries that were used

@@ -79,6 +79,10 @@ class WorkerCounts:
     """What one worker counts; written by that worker alone."""
 
     def __new__(cls, board: Board, number: int) -> WorkerCounts: ...
+    @property
+    def board(self) -> Board: ...
+    @property
+    def number(self) -> int: ...
     def beat(self) -> None:
         """Say that the loop still turns."""
 
@@ -107,6 +111,9 @@ class WorkerCounts:
 
     def publish(self, bytes_in: int, bytes_out: int, messages_in: int, messages_out: int) -> None:
         """Let others see the traffic: that of the open tunnels is given."""
+
+    def peer(self, number: int) -> PeerState:
+        """The state of the peer of that number, for the use of this worker."""
 
     @property
     def beats(self) -> int: ...

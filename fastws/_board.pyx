@@ -263,7 +263,8 @@ cdef class WorkerCounts:
     """What one worker counts; written by that worker alone."""
 
     def __cinit__(self, Board board not None, int number):
-        self._board = board
+        self.board = board
+        self.number = number
         self._block = board._block(number)
         self._entries = board._entries(number)
         self._free = []
@@ -295,7 +296,7 @@ cdef class WorkerCounts:
         add_unsigned(&self._block.opened, 1)
         if self._free:
             place = self._free.pop()
-        elif self._block.top < self._board.tunnels:
+        elif self._block.top < self.board.tunnels:
             place = <int> self._block.top
             put(&self._block.top, place + 1)
         if place != -1:
@@ -327,6 +328,10 @@ cdef class WorkerCounts:
         now[0], now[1], now[2], now[3] = bytes_in, bytes_out, messages_in, messages_out
         for i in range(4):
             put_unsigned(&self._block.traffic[i], self._past[i] + now[i])
+
+    def peer(self, int number):
+        """The state of the peer of that number, for the use of this worker."""
+        return self.board.peer(number, worker=self.number)
 
     @property
     def beats(self):

@@ -24,7 +24,7 @@ cdef class Driver:
     cdef LegTunnel _first          # of the tunnels that are open, in a list
     cdef size_t _count
     cdef object _timer
-    cdef double _interval
+    cdef public double interval
 
     cdef int _link(self, LegTunnel tunnel) except -1
     cdef int _unlink(self, LegTunnel tunnel) except -1
@@ -34,7 +34,7 @@ cdef class LegTunnel(Tunnel):
     cdef Driver driver
     cdef Leg _downstream
     cdef Leg _upstream
-    cdef object _passage           # what the log is to be told at the end
+    cdef readonly object passage   # what the log is to be told at the end
     cdef LegTunnel _previous       # in the driver's list
     cdef LegTunnel _next
 

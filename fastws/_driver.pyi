@@ -1,7 +1,7 @@
 """What the drivers have in common: tunnels between two legs, their clock, their buffer."""
 
 import asyncio
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 from typing_extensions import disjoint_base
 
@@ -23,6 +23,8 @@ class Driver:
     `interval`: seconds between two looks at the clock, which is how late a time limit of a tunnel
     may be.
     """
+
+    interval: float
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop: ...
@@ -49,6 +51,12 @@ class Driver:
         behind either head. `passage.over(tunnel)` is called when both connections are gone.
         """
 
+    def tunnels(self) -> list[LegTunnel]:
+        """All that are open, the youngest first."""
+
+    def traffic(self) -> tuple[int, int, int, int]:
+        """What went through the open tunnels: bytes from and to clients, then messages."""
+
     def tick(self) -> None:
         """Let every tunnel look at the clock."""
 
@@ -61,6 +69,10 @@ class Driver:
 @final
 class LegTunnel(Tunnel):
     """A tunnel between two legs."""
+
+    @property
+    def passage(self) -> Any:
+        """What was given to `Driver.open`; None when the tunnel is over."""
 
     def start(self, head: bytes, early_downstream: bytes, early_upstream: bytes) -> None:
         """Send the answer, then the bytes that came behind the heads; from now on, read."""

@@ -2,7 +2,7 @@
 
 cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint64_t
 
 from fastws._net cimport (
     AF_INET,
@@ -50,7 +50,7 @@ cdef class Driver:
         self._buffer = bytearray(BUFFER_SIZE)
         self.view = memoryview(self._buffer)
         self.data = <uint8_t*> PyByteArray_AS_STRING(self._buffer)
-        self._interval = interval
+        self.interval = interval
 
     def __len__(self):
         """How many tunnels are open."""
@@ -66,7 +66,7 @@ cdef class Driver:
         """
         cdef LegTunnel tunnel = LegTunnel(rules, rsv_first=rsv_first, rsv_rest=rsv_rest)
         tunnel.driver = self
-        tunnel._passage = passage
+        tunnel.passage = passage
         tunnel._downstream = downstream
         tunnel._upstream = upstream
         self._link(tunnel)
@@ -80,24 +80,37 @@ cdef class Driver:
         cdef double now = self.loop.time()
         cdef LegTunnel tunnel
         self._timer = None
-        for tunnel in self._tunnels():
+        for tunnel in self.tunnels():
             tunnel.check(now)
         if self._count:
-            self._timer = self.loop.call_later(self._interval, self.tick)
+            self._timer = self.loop.call_later(self.interval, self.tick)
 
     def shut_down(self, int code, bytes reason):
         """Close every tunnel with `code`, each at its next frame boundaries."""
         cdef LegTunnel tunnel
-        for tunnel in self._tunnels():
+        for tunnel in self.tunnels():
             tunnel.shut_down(code, reason)
+
+    def traffic(self):
+        """What went through the open tunnels: bytes from and to clients, then messages."""
+        cdef LegTunnel tunnel = self._first
+        cdef uint64_t bytes_in = 0, bytes_out = 0, messages_in = 0, messages_out = 0
+        while tunnel is not None:
+            bytes_in += tunnel.upward.forwarded
+            bytes_out += tunnel.downward.forwarded
+            messages_in += tunnel.upward.messages
+            messages_out += tunnel.downward.messages
+            tunnel = tunnel._next
+        return bytes_in, bytes_out, messages_in, messages_out
 
     def abort(self):
         """Let go of every connection now."""
         cdef LegTunnel tunnel
-        for tunnel in self._tunnels():
+        for tunnel in self.tunnels():
             tunnel.abort()
 
-    def _tunnels(self):
+    def tunnels(self):
+        """All that are open, the youngest first."""
         cdef list tunnels = []
         cdef LegTunnel tunnel = self._first
         while tunnel is not None:
@@ -112,7 +125,7 @@ cdef class Driver:
         self._first = tunnel
         self._count += 1
         if self._timer is None:
-            self._timer = self.loop.call_later(self._interval, self.tick)
+            self._timer = self.loop.call_later(self.interval, self.tick)
         return 0
 
     cdef int _unlink(self, LegTunnel tunnel) except -1:
@@ -189,7 +202,7 @@ cdef class LegTunnel(Tunnel):
         return self._leg(side).drop()
 
     cdef int _over(self) except -1:
-        passage, self._passage = self._passage, None
+        passage, self.passage = self.passage, None
         self.driver._unlink(self)
         self._downstream = self._upstream = None  # they refer to us
         passage.over(self)

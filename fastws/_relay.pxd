@@ -40,6 +40,7 @@ cpdef enum Ending:
     IDLE = 6
     STALL = 7             # a side took nothing of what was queued for it
     SHUTDOWN = 8
+    DRAIN = 9             # an operator wants this one elsewhere
 
 
 cdef class Rules:
@@ -148,7 +149,7 @@ cdef class Tunnel:
     cdef int lost(self, Side side) except -1
     cdef int drained(self, Side side) except -1
     cdef int tick(self, double now) except -1
-    cpdef int shut_down(self, uint16_t code, bytes reason) except -1
+    cpdef int shut_down(self, uint16_t code, bytes reason, Ending ending=*) except -1
     cpdef int abort(self) except -1
 
     # private: frames

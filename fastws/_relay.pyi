@@ -21,6 +21,7 @@ class Ending(IntFlag):
     IDLE = 6
     STALL = 7
     SHUTDOWN = 8
+    DRAIN = 9
 
 @final
 class Rules:
@@ -100,7 +101,7 @@ class Tunnel:
     def wake(self) -> None:
         """The time is up for which the tunnel asked its driver."""
 
-    def shut_down(self, code: int, reason: bytes) -> int:
+    def shut_down(self, code: int, reason: bytes, ending: int = 8) -> int:
         """Close both sides with `code`, at the next frame boundary of each."""
 
     def abort(self) -> int:

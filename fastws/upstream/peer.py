@@ -15,7 +15,7 @@ def lone_state(weight: int) -> PeerState:
     return state
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Peer:
     """Where it is, how it is spoken to, and its share of the connections.
 
