@@ -7,13 +7,16 @@ one per worker, keeps the tunnels and their clock, and the buffer that is read i
 
 from libc.stdint cimport uint8_t
 
-from fastws._relay cimport Side, Tunnel
+from fastws._relay cimport Relay, Side, Tunnel
 
 
 cdef enum:
     # One receive may bring this much: a message of 64 KiB whole. A stalled direction may have to
     # queue it.
     BUFFER_SIZE = 128 * 1024
+
+
+cdef size_t room_beside(size_t queued) noexcept
 
 
 cdef class Driver:
@@ -39,13 +42,14 @@ cdef class LegTunnel(Tunnel):
     cdef LegTunnel _next
 
     cdef inline Leg _leg(self, Side side)
-    cdef size_t room(self, Side side) except? -1
     cdef int check(self, double now) except -1
 
 
 cdef class Leg:
     cdef LegTunnel tunnel
     cdef Side side
+    cdef Relay reader              # who takes what is read, if it is not for a protocol
+    cdef Relay writer              # who else than a tunnel is to know when nothing is queued
     cdef bint broken               # what is written goes nowhere any more
 
     cdef int attach(self, LegTunnel tunnel, Side side) except -1

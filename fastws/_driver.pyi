@@ -16,6 +16,9 @@ class _Passage(Protocol):
 def peer_address(fd: int) -> tuple[str, int]:
     """The address and port of the peer of a TCP socket; ("", 0) for any other."""
 
+def own_address(fd: int) -> tuple[str, int]:
+    """The address and port of a TCP socket itself; ("", 0) for any other."""
+
 @final
 class Driver:
     """Relays between the legs of tunnels on `loop`, a uvloop loop.

@@ -9,6 +9,7 @@ from fastws._net cimport (
     AF_INET6,
     INET6_ADDRSTRLEN,
     getpeername,
+    getsockname,
     inet_ntop,
     ntohs,
     sockaddr,
@@ -26,11 +27,23 @@ cdef size_t MIN_READ = 4 * 1024
 def peer_address(int fd):
     """The address and port of the peer of a TCP socket; ("", 0) for any other."""
     cdef sockaddr_storage storage
-    cdef sockaddr* address = <sockaddr*> &storage
     cdef socklen_t size = sizeof(storage)
-    cdef char text[INET6_ADDRSTRLEN]
-    if getpeername(fd, address, &size) != 0:
+    if getpeername(fd, <sockaddr*> &storage, &size) != 0:
         return "", 0
+    return spelled(<sockaddr*> &storage)
+
+
+def own_address(int fd):
+    """The address and port of a TCP socket itself; ("", 0) for any other."""
+    cdef sockaddr_storage storage
+    cdef socklen_t size = sizeof(storage)
+    if getsockname(fd, <sockaddr*> &storage, &size) != 0:
+        return "", 0
+    return spelled(<sockaddr*> &storage)
+
+
+cdef tuple spelled(const sockaddr* address):
+    cdef char text[INET6_ADDRSTRLEN]
     if address.sa_family == AF_INET:
         inet_ntop(AF_INET, &(<sockaddr_in*> address).sin_addr, text, sizeof(text))
         return text.decode("ascii"), ntohs((<sockaddr_in*> address).sin_port)
@@ -38,6 +51,12 @@ def peer_address(int fd):
         inet_ntop(AF_INET6, &(<sockaddr_in6*> address).sin6_addr, text, sizeof(text))
         return text.decode("ascii"), ntohs((<sockaddr_in6*> address).sin6_port)
     return "", 0
+
+
+cdef size_t room_beside(size_t queued) noexcept:
+    """How much may be read while so much is queued: a queue grows by no more than brings it to the
+    buffer's size."""
+    return MIN_READ if queued + MIN_READ >= BUFFER_SIZE else BUFFER_SIZE - queued
 
 
 @cython.final
@@ -157,12 +176,10 @@ cdef class LegTunnel(Tunnel):
         return self._downstream if side == DOWNSTREAM else self._upstream
 
     cdef size_t room(self, Side side) except? -1:
-        """How much may be read from `side` now: a queue grows by no more than brings it to the
-        buffer's size."""
-        cdef size_t queued = self._queued(self._other(side))
-        if queued + MIN_READ >= BUFFER_SIZE:
-            return MIN_READ
-        return BUFFER_SIZE - queued
+        return room_beside(self._queued(self._other(side)))
+
+    cdef object sink(self, Side side):
+        return self._leg(self._other(side))
 
     cdef int check(self, double now) except -1:
         cdef Side side
@@ -216,6 +233,7 @@ cdef class Leg:
     cdef int attach(self, LegTunnel tunnel, Side side) except -1:
         """Belong to `tunnel`: it is told from now on what the connection says."""
         self.tunnel = tunnel
+        self.reader = tunnel
         self.side = side
         return 0
 

@@ -29,6 +29,7 @@ cdef extern from "<sys/socket.h>" nogil:
     int c_socket "socket"(int family, int kind, int protocol)
     int c_connect "connect"(int fd, const sockaddr* address, socklen_t size)
     int getpeername(int fd, sockaddr* address, socklen_t* size)
+    int getsockname(int fd, sockaddr* address, socklen_t* size)
     int getsockopt(int fd, int level, int name, void* value, socklen_t* size)
     int setsockopt(int fd, int level, int name, const void* value, socklen_t size)
 

@@ -43,6 +43,16 @@ cpdef enum Ending:
     DRAIN = 9             # an operator wants this one elsewhere
 
 
+cdef class Relay:
+    """Takes what is read from one side, and sees to it that it goes to the other."""
+    cdef int received(self, Side side, const uint8_t* data, size_t size) except -1
+    cdef uint64_t unseen(self, Side side)
+    cdef int passed(self, Side side, size_t size) except -1
+    cdef int drained(self, Side side) except -1
+    cdef size_t room(self, Side side) except? -1
+    cdef object sink(self, Side side)
+
+
 cdef class Rules:
     """What a route asks of its tunnels."""
     cdef readonly uint64_t max_message
@@ -125,7 +135,7 @@ cdef struct End:
     bint gone         # there is no connection any more
 
 
-cdef class Tunnel:
+cdef class Tunnel(Relay):
     """Two pipes between two connections, from the 101 to the last byte."""
     cdef readonly Rules rules
     cdef readonly Pipe upward
@@ -142,12 +152,8 @@ cdef class Tunnel:
     cdef double _marked_at            # and the time, in seconds
 
     # what the sockets say
-    cdef int received(self, Side side, const uint8_t* data, size_t size) except -1
-    cdef uint64_t unseen(self, Side side)
-    cdef int passed(self, Side side, size_t size) except -1
     cdef int eof(self, Side side) except -1
     cdef int lost(self, Side side) except -1
-    cdef int drained(self, Side side) except -1
     cdef int tick(self, double now) except -1
     cpdef int shut_down(self, uint16_t code, bytes reason, Ending ending=*) except -1
     cpdef int abort(self) except -1

@@ -82,7 +82,11 @@ class Pipe:
         """Feed all of `data`; returns what may go on to the sink."""
 
 @disjoint_base
-class Tunnel:
+class Relay:
+    """Takes what is read from one side, and sees to it that it goes to the other."""
+
+@disjoint_base
+class Tunnel(Relay):
     """A pair of pipes; a driver subclasses it and fills in the hooks."""
 
     def __init__(self, rules: Rules, *, rsv_first: int = 0, rsv_rest: int = 0) -> None: ...

@@ -417,7 +417,36 @@ cdef class Pipe:
         return False
 
 
-cdef class Tunnel:
+cdef class Relay:
+    """Takes what is read from one side, and sees to it that it goes to the other."""
+
+    cdef int received(self, Side side, const uint8_t* data, size_t size) except -1:
+        """Bytes came from `side`."""
+        raise NotImplementedError
+
+    cdef uint64_t unseen(self, Side side):
+        """How many of the next bytes from `side` the driver may move itself, and say so by
+        `passed`, in place of `received`."""
+        return 0
+
+    cdef int passed(self, Side side, size_t size) except -1:
+        """So many bytes from `side` went on, or are queued."""
+        raise NotImplementedError
+
+    cdef int drained(self, Side side) except -1:
+        """Nothing is queued for `side` any more."""
+        raise NotImplementedError
+
+    cdef size_t room(self, Side side) except? -1:
+        """How much may be read from `side` now."""
+        raise NotImplementedError
+
+    cdef object sink(self, Side side):
+        """Where it goes: the leg, if it is one."""
+        return None
+
+
+cdef class Tunnel(Relay):
     """A pair of pipes; a driver subclasses it and fills in the hooks.
 
     `rsv_first` and `rsv_rest` are the RSV bits that the agreed extensions allow on a message's
@@ -436,7 +465,6 @@ cdef class Tunnel:
     # what the sockets say
 
     cdef int received(self, Side side, const uint8_t* data, size_t size) except -1:
-        """Bytes came from `side`."""
         cdef Pipe pipe = self._from(side)
         cdef Side other = self._other(side)
         cdef Span span
@@ -452,12 +480,9 @@ cdef class Tunnel:
         return 0
 
     cdef uint64_t unseen(self, Side side):
-        """How many of the next bytes from `side` the driver may move itself, and say so by
-        `passed`, in place of `received`."""
         return 0 if self.ends[self._other(side)].finishing else self._from(side).unseen()
 
     cdef int passed(self, Side side, size_t size) except -1:
-        """So many bytes from `side` went on, or are queued."""
         cdef Pipe pipe = self._from(side)
         pipe.skip(size)
         self._restrain(side, self._queued(self._other(side)))
@@ -493,7 +518,6 @@ cdef class Tunnel:
         return 0
 
     cdef int drained(self, Side side) except -1:
-        """Nothing is queued for `side` any more."""
         if self.ends[side].finishing:
             self._finish_flushed(side)
         else:

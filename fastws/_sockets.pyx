@@ -30,7 +30,7 @@ from fastws._net cimport (
     unsent,
 )
 from fastws._queue cimport queue_append, queue_clear, queue_size
-from fastws._relay cimport Side
+from fastws._relay cimport Relay, Side
 
 
 cdef extern from "<fcntl.h>" nogil:
@@ -381,16 +381,16 @@ cdef class SocketLeg(Leg):
         """There is something to read: take one buffer of it, so that others get their turn."""
         cdef Py_ssize_t got
         cdef size_t room = BUFFER_SIZE
-        if self.tunnel is not None:
+        if self.reader is not None:
             if self._splice():
                 return 0
-            room = self.tunnel.room(self.side)
+            room = self.reader.room(self.side)
         if self.large:
             room = min(room, HEADER)
         got = c_recv(self.fd, self.sockets.driver.data, room, MSG_DONTWAIT)
         if got > 0:
             self.deliver(self.sockets.driver.data, got)
-            if self.tunnel is not None and self.tunnel.unseen(self.side) >= LARGE:
+            if self.reader is not None and self.reader.unseen(self.side) >= LARGE:
                 self.large = True
                 self._splice()
             else:
@@ -424,8 +424,9 @@ cdef class SocketLeg(Leg):
         return self.drained()
 
     cdef int deliver(self, const uint8_t* data, size_t size) except -1:
-        if self.tunnel is not None:
-            return self.tunnel.received(self.side, data, size)
+        cdef Relay reader = self.reader   # it may be done with it
+        if reader is not None:
+            return reader.received(self.side, data, size)
         self.protocol.data_received(PyBytes_FromStringAndSize(<const char*> data, size))
         return 0
 
@@ -448,8 +449,13 @@ cdef class SocketLeg(Leg):
 
     cdef int drained(self) except -1:
         """Nothing is queued any more."""
+        cdef Relay writer = self.writer
         if self.tunnel is not None:
             return self.tunnel.drained(self.side)
+        if writer is not None:
+            writer.drained(self.side)
+            if self.queued():
+                return 0
         if self.full:
             self.full = False
             self.protocol.resume_writing()
@@ -470,6 +476,7 @@ cdef class SocketLeg(Leg):
         self._forget()
         if self.tunnel is not None:
             return self.tunnel.lost(self.side)
+        self.reader = self.writer = None
         if self.connecting:
             protocol.connect_failed(self._error)
         else:
@@ -481,23 +488,25 @@ cdef class SocketLeg(Leg):
     cdef bint _splice(self) except -1:
         """Move payload that nobody has to see from here to the other leg within the kernel (see
         splice(2)); False if that cannot be done now."""
-        cdef uint64_t unseen = self.tunnel.unseen(self.side)
-        cdef Leg other
+        cdef Relay reader = self.reader
+        cdef uint64_t unseen = reader.unseen(self.side)
         cdef SocketLeg sink
         cdef Py_ssize_t got, sent
         if unseen < LARGE or self.closed:
             return False
-        other = self.tunnel._leg(self.tunnel._other(self.side))
-        if other.broken or not isinstance(other, SocketLeg) or other.queued() != 0:
+        other = reader.sink(self.side)
+        if not isinstance(other, SocketLeg):
             return False
         sink = <SocketLeg> other
+        if sink.broken or sink.queued() != 0:
+            return False
         got = move(self.fd, self.sockets.splice_in, <size_t> min(unseen, <uint64_t> BUFFER_SIZE))
         if got <= 0:
             return False
         sent = move(self.sockets.splice_out, sink.fd, got)
         if sent < got:
             self._unload(sink, got - max(sent, <Py_ssize_t> 0))
-        self.tunnel.passed(self.side, got)
+        reader.passed(self.side, got)
         return True
 
     cdef int _unload(self, SocketLeg sink, size_t size) except -1:

@@ -329,7 +329,7 @@ cdef class RingLeg(SocketLeg):
 
     cdef int _fill(self, size_t size) except -1:
         """Bulk fills its buffers."""
-        if size == SMALL and not self._bulk and self.tunnel is not None:
+        if size == SMALL and not self._bulk and self.reader is not None:
             self._bulk = PATIENCE
             self._unwatch()
         return 0

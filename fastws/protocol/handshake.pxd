@@ -14,7 +14,6 @@ cdef class UpgradeResponse:
 
 
 cpdef UpgradeRequest judge(RequestHead head)
-cpdef bytes upgrade_request(UpgradeRequest request, Forwarded forwarded)
+cpdef bytes upgrade_request(UpgradeRequest request, Forwarded forwarded, edits=*, bytes target=*)
 cpdef UpgradeResponse check_answer(UpgradeRequest request, ResponseHead response)
-cpdef bytes switching_response(UpgradeResponse response, bytes extra=*)
-cpdef bytes relayed_response(ResponseHead response, bytes extra=*)
+cpdef bytes switching_response(UpgradeResponse response, bytes lines=*, hidden=*)

@@ -1,7 +1,9 @@
 """The opening handshake of RFC 6455, section 4, on both sides of the proxy."""
 
+from collections.abc import Set as AbstractSet
 from typing import final
 
+from fastws.protocol.forward import Edits
 from fastws.protocol.head import RequestHead, ResponseHead
 from fastws.protocol.headers import Forwarded
 
@@ -47,8 +49,13 @@ def judge(head: RequestHead) -> UpgradeRequest:
     Raises ``Reject``: 426 for what is no WebSocket handshake of version 13, 400 for a faulty one.
     """
 
-def upgrade_request(request: UpgradeRequest, forwarded: Forwarded) -> bytes:
-    """Build the request to the upstream."""
+def upgrade_request(
+    request: UpgradeRequest,
+    forwarded: Forwarded,
+    edits: Edits | None = None,
+    target: bytes | None = None,
+) -> bytes:
+    """Build the request to the upstream; see ``plain_request``."""
 
 def check_answer(request: UpgradeRequest, response: ResponseHead) -> UpgradeResponse | None:
     """Hold the upstream's answer against RFC 6455 section 4.1; None for any but a 101.
@@ -56,11 +63,10 @@ def check_answer(request: UpgradeRequest, response: ResponseHead) -> UpgradeResp
     Raises ``UpstreamReject`` for a 101 that does not answer this request.
     """
 
-def switching_response(response: UpgradeResponse, extra: bytes = b"") -> bytes:
+def switching_response(
+    response: UpgradeResponse, lines: bytes = b"", hidden: AbstractSet[bytes] | None = None
+) -> bytes:
     """Build the 101 to the downstream; the Accept among its headers has been checked.
 
-    ``extra`` are whole lines that are added to it.
+    ``lines`` are added to it; the headers ``hidden``, in lower case, do not go on.
     """
-
-def relayed_response(response: ResponseHead, extra: bytes = b"") -> bytes:
-    """Build the head of any other answer; its body follows as it comes."""

@@ -4,32 +4,27 @@ from fastws.errors import Reject, UpstreamReject
 from fastws.protocol.extensions import parse
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t
 from libc.string cimport memcmp
 
 from fastws._relay cimport ACCEPT_SIZE, KEY_SIZE, write_accept
 from fastws.protocol.extensions cimport next_extension
-from fastws.protocol.head cimport Head, RequestHead, ResponseHead
+from fastws.protocol.forward cimport built, edited
+from fastws.protocol.head cimport RequestHead, ResponseHead
 from fastws.protocol.headers cimport (
     CONNECTION,
     CONTENT_LENGTH,
     HOP_BY_HOP,
     HOST,
-    IDENTITIES,
     ORIGIN,
     SEC_WEBSOCKET_ACCEPT,
     SEC_WEBSOCKET_EXTENSIONS,
     SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION,
-    TRAILER,
-    TRANSFER_ENCODING,
     UPGRADE,
-    X_FORWARDED_FOR,
     Field,
     Known,
-    Out,
     Table,
     Text,
     bytes_of,
@@ -41,17 +36,14 @@ from fastws.protocol.headers cimport (
     next_field,
     offers,
     only_field,
-    put,
-    put_fields,
     value_of,
 )
 
 cdef enum:
     NOT_TUNNELLED = HOP_BY_HOP | 1 << CONTENT_LENGTH
-    # Trailers are relayed with their chunks, so what announces both goes along.
-    CHUNKED = 1 << TRAILER | 1 << TRANSFER_ENCODING
 
 cdef bytes UPGRADING = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+cdef bytes SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n" + UPGRADING
 
 
 @cython.final
@@ -127,19 +119,9 @@ cpdef UpgradeRequest judge(RequestHead head):
     return request
 
 
-cpdef bytes upgrade_request(UpgradeRequest request, Forwarded forwarded):
-    return built(write_request, request.head, forwarded)
-
-
-cdef void write_request(Out* out, Head head, Forwarded forwarded) noexcept:
-    cdef uint32_t replaced = 1 << X_FORWARDED_FOR if forwarded.trusted else IDENTITIES
-    put(out, b"GET ", 4)
-    put_bytes(out, (<RequestHead> head).target)
-    put(out, b" HTTP/1.1\r\n", 11)
-    put_fields(out, &head.table, NOT_TUNNELLED | replaced)
-    put_bytes(out, UPGRADING)
-    forwarded.put(out, &head.table)
-    put(out, b"\r\n", 2)
+cpdef bytes upgrade_request(UpgradeRequest request, Forwarded forwarded, edits=None,
+                            bytes target=None):
+    return edited(request.head, b"GET", target, forwarded, edits, NOT_TUNNELLED, UPGRADING)
 
 
 cdef int check_upgrade(RequestHead head) except -1:
@@ -218,39 +200,8 @@ cpdef UpgradeResponse check_answer(UpgradeRequest request, ResponseHead response
     return agreed
 
 
-cpdef bytes switching_response(UpgradeResponse response, bytes extra=b""):
-    return with_fields(built(write_switching, response.head, None), extra)
-
-
-cdef void write_switching(Out* out, Head head, Forwarded _) noexcept:
-    put(out, b"HTTP/1.1 101 Switching Protocols\r\n", 34)
-    put_bytes(out, UPGRADING)
-    put_fields(out, &head.table, NOT_TUNNELLED)
-    put(out, b"\r\n", 2)
-
-
-cpdef bytes relayed_response(ResponseHead response, bytes extra=b""):
-    cdef bytes start = b"HTTP/1.1 %d %b\r\n" % (response.status, response.reason)
-    return with_fields(start + built(write_relayed, response, None), extra)
-
-
-cdef void write_relayed(Out* out, Head head, Forwarded _) noexcept:
-    cdef uint32_t dropped = HOP_BY_HOP
-    if (<ResponseHead> head).chunked():
-        dropped &= ~CHUNKED
-    if (<ResponseHead> head).status == 204:
-        dropped |= 1 << CONTENT_LENGTH  # RFC 9110 section 8.6: a 204 has none
-    put_fields(out, &head.table, dropped)
-    # RFC 9110 section 15.5.22: a 426 has an Upgrade field, and we offer only one protocol.
-    if (<ResponseHead> head).status == 426:
-        put_bytes(out, b"Connection: close, Upgrade\r\nUpgrade: websocket\r\n\r\n")
-    else:
-        put_bytes(out, b"Connection: close\r\n\r\n")
-
-
-cdef bytes with_fields(bytes head, bytes extra):
-    """Put lines before the empty one that ends a head."""
-    return head[: len(head) - 2] + extra + b"\r\n" if extra else head
+cpdef bytes switching_response(UpgradeResponse response, bytes lines=b"", hidden=None):
+    return built(SWITCHING, response.head, hidden, NOT_TUNNELLED, lines, None)
 
 
 cdef int check_switch(const Table* asked, ResponseHead response) except -1:
@@ -299,23 +250,6 @@ cdef tuple agreed_extensions(const Table* asked, const Table* answer):
 
 
 # both
-
-ctypedef void (*Write)(Out* out, Head head, Forwarded forwarded) noexcept
-
-
-cdef bytes built(Write write, Head head, Forwarded forwarded):
-    """Write twice: to find out the size, and then the bytes."""
-    cdef Out out = Out(NULL, 0)
-    write(&out, head, forwarded)
-    cdef bytes made = PyBytes_FromStringAndSize(NULL, out.size)
-    out = Out(<uint8_t*> PyBytes_AS_STRING(made), 0)
-    write(&out, head, forwarded)
-    return made
-
-
-cdef inline void put_bytes(Out* out, bytes data) noexcept:
-    put(out, <const char*> data, len(data))
-
 
 cdef bint holds(const Table* table, Known known, const char* value, size_t size) noexcept nogil:
     """Has the one field of a name this value, in whatever case?"""

@@ -6,9 +6,9 @@ outcome independent of how it was split, and is cut into a table of offsets. Pyt
 made of its parts only for who asks for them.
 """
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from fastws.protocol.headers cimport Table
+from fastws.protocol.headers cimport Known, Table
 
 
 cdef class Head:
@@ -40,6 +40,7 @@ cdef class Head:
     # a whole head
     cdef int _cut(self, bint underscores) except -1
     cdef int _nominate(self) except -1
+    cdef int hide(self, names) except -1
     cdef int _restart(self) except -1
 
     # what requests and responses do each in their way
@@ -53,8 +54,11 @@ cdef class Head:
 cdef class RequestHead(Head):
     cdef readonly bytes method
     cdef readonly bytes target
+    cdef readonly uint64_t length  # of the body, as declared
 
     cdef bint upgrades(self) noexcept
+    cdef bint chunked(self) noexcept
+    cdef bytes _first(self, Known known)
     cdef int _check_host(self) except -1
     cdef int _check_framing(self) except -1
 
@@ -62,6 +66,7 @@ cdef class RequestHead(Head):
 cdef class ResponseHead(Head):
     cdef readonly int status
     cdef uint32_t _reason_size
+    cdef bint _all                 # interim responses count as answers
 
     cdef bint chunked(self) noexcept
     cdef int _check_framing(self) except -1

@@ -64,16 +64,45 @@ class RequestHead(Head):
         """In origin-form, byte for byte."""
 
     @property
+    def length(self) -> int:
+        """Of the body in bytes, as declared; 0 without a declaration."""
+
+    @property
+    def host(self) -> bytes:
+        """The Host header; empty where HTTP/1.0 does without."""
+
+    @property
+    def origin(self) -> bytes | None: ...
+    @property
     def is_upgrade(self) -> bool:
         """Whether the request asks to leave HTTP, for any protocol (RFC 9110 section 7.8)."""
+
+    @property
+    def is_handshake(self) -> bool:
+        """Whether it means to open a WebSocket, well or badly."""
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether another request may follow on its connection (RFC 9112 section 9.3)."""
+
+    def body(self, most: int = 0) -> Body:
+        """Make what finds the end of this request's body; a chunked one has ``most`` bytes."""
 
 @final
 class ResponseHead(Head):
     """The head of an upstream's answer (RFC 9112 section 4).
 
-    Interim responses other than 101 are swallowed (RFC 9110 section 15.2); one limit of bytes
-    covers them and the final head together.
+    Interim responses other than 101 (RFC 9110 section 15.2) are swallowed, or with ``interim``
+    are heads like any other; one limit of bytes covers them and the final head together.
     """
+
+    def __init__(self, limits: Limits, *, interim: bool = False) -> None: ...
+    def again(self) -> None:
+        """Take the head that follows an interim one."""
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether another answer may follow on its connection (RFC 9112 section 9.3)."""
 
     @property
     def status(self) -> int: ...
@@ -83,5 +112,8 @@ class ResponseHead(Head):
     def has_chunked_body(self) -> bool:
         """Whether a body follows that says itself where it ends."""
 
-    def body(self) -> Body:
-        """Make what finds the end of this answer's body (RFC 9112 section 6.3)."""
+    def body(self, *, to_head: bool = False, bare: bool = False) -> Body:
+        """Make what finds the end of this answer's body (RFC 9112 section 6.3).
+
+        ``to_head``: it answers a HEAD. ``bare``: chunks lose their framing on the way.
+        """

@@ -15,7 +15,7 @@ from cpython.bytearray cimport (
     PyByteArray_Resize,
 )
 from cpython.long cimport PyLong_AsLongLongAndOverflow
-from libc.stdint cimport UINT32_MAX, uint8_t, uint32_t
+from libc.stdint cimport UINT32_MAX, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcmp, memcpy
 
@@ -24,9 +24,12 @@ from fastws.protocol.headers cimport (
     CONTENT_LENGTH,
     HOST,
     NOMINABLE,
+    ORIGIN,
+    SEC_WEBSOCKET_KEY,
     TRANSFER_ENCODING,
     UPGRADE,
     Field,
+    Known,
     Table,
     Text,
     bytes_of,
@@ -237,6 +240,15 @@ cdef class Head:
                 table.fields[i].nominated = name_of(table, &table.fields[i]).lower() in names
         return 0
 
+    cdef int hide(self, names) except -1:
+        """Mark the fields of these names, in lower case, and no others, as hidden."""
+        cdef Table* table = &self.table
+        cdef uint32_t i
+        for i in range(table.count):
+            table.fields[i].hidden = (
+                names is not None and name_of(table, &table.fields[i]).lower() in names)
+        return 0
+
     cdef int _restart(self) except -1:
         free(self.table.fields)
         self.table = Table(NULL, NULL, 0, 0)
@@ -295,8 +307,37 @@ cdef class RequestHead(Head):
         self.target = b""
 
     @property
+    def host(self):
+        return self._first(HOST) or b""
+
+    @property
+    def origin(self):
+        return self._first(ORIGIN)
+
+    @property
     def is_upgrade(self):
         return self.upgrades()
+
+    @property
+    def is_handshake(self):
+        if has(&self.table, UPGRADE):
+            return lists(&self.table, UPGRADE, b"websocket", 9)
+        # A handshake that lost the header on its way is none to hand on either.
+        return has(&self.table, SEC_WEBSOCKET_KEY)
+
+    @property
+    def keeps_alive(self):
+        return keeps_alive(&self.table, self.minor)
+
+    def body(self, uint64_t most=0):
+        return ChunkedBody(most=most) if self.chunked() else SizedBody(self.length)
+
+    cdef bint chunked(self) noexcept:
+        return has(&self.table, TRANSFER_ENCODING)
+
+    cdef bytes _first(self, Known known):
+        cdef const Field* field = next_field(&self.table, known, NULL)
+        return None if field is NULL else bytes_of(value_of(&self.table, field))
 
     cdef bint upgrades(self) noexcept:
         return has(&self.table, UPGRADE) and lists(&self.table, CONNECTION, b"upgrade", 7)
@@ -357,7 +398,11 @@ cdef class RequestHead(Head):
         cdef bint coded = has(&self.table, TRANSFER_ENCODING)
         if coded and self.minor == 0:
             self._refuse("HTTP/1.0 has no Transfer-Encoding")
-        if self.upgrades() and (coded or self.values(b"content-length") != [b"0"]):
+        if coded and count_codings(&self.table) != 1:
+            self._refuse("The only transfer coding taken is chunked")
+        if not coded:
+            self.length = int(self._first(CONTENT_LENGTH))
+        if self.upgrades() and (coded or self.length):
             self._refuse("An upgrade request has no body")
         return 0
 
@@ -371,6 +416,19 @@ cdef class RequestHead(Head):
 @cython.final
 @cython.no_gc
 cdef class ResponseHead(Head):
+    def __init__(self, limits, *, bint interim=False):
+        super().__init__(limits)
+        self._all = interim
+
+    def again(self):
+        self._room -= len(self._raw) + 1
+        self._over = False
+        self._restart()
+
+    @property
+    def keeps_alive(self):
+        return keeps_alive(&self.table, self.minor)
+
     @property
     def reason(self):
         return self._raw[13:13 + self._reason_size]
@@ -379,11 +437,11 @@ cdef class ResponseHead(Head):
     def has_chunked_body(self):
         return self.chunked()
 
-    def body(self):
-        if self.chunked():
-            return ChunkedBody()
-        if self.status in (101, 204, 304):
+    def body(self, *, bint to_head=False, bint bare=False):
+        if to_head or self.status < 200 or self.status == 204 or self.status == 304:
             return SizedBody(0)
+        if self.chunked():
+            return ChunkedBody(bare=bare)
         length = self.values(b"content-length")
         return SizedBody(int(length[0])) if length else StreamBody()
 
@@ -411,7 +469,7 @@ cdef class ResponseHead(Head):
         except HttpParserError as error:
             self._refuse(f"its head is malformed: {error}")
         self._cut(underscores=True)
-        if self.status < 200 and self.status != 101:
+        if self.status < 200 and self.status != 101 and not self._all:
             return False
         if has(&self.table, TRANSFER_ENCODING):
             self._check_framing()
@@ -559,3 +617,24 @@ cdef bint ends_in_chunked(const Table* table) noexcept nogil:
             count += last
         field = next_field(table, TRANSFER_ENCODING, field)
     return last and count == 1
+
+
+cdef size_t count_codings(const Table* table) noexcept nogil:
+    cdef const Field* field = next_field(table, TRANSFER_ENCODING, NULL)
+    cdef size_t count = 0
+    cdef Text rest, coding
+    while field is not NULL:
+        rest = value_of(table, field)
+        while next_element(&rest, &coding):
+            count += 1
+        field = next_field(table, TRANSFER_ENCODING, field)
+    return count
+
+
+# the connection
+
+cdef bint keeps_alive(const Table* table, uint8_t minor) noexcept nogil:
+    """RFC 9112 section 9.3."""
+    if lists(table, CONNECTION, b"close", 5):
+        return False
+    return minor == 1 or lists(table, CONNECTION, b"keep-alive", 10)

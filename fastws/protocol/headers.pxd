@@ -63,6 +63,7 @@ cdef struct Field:
     uint32_t value, value_size
     uint8_t known
     uint8_t nominated             # Connection says that it ends here
+    uint8_t hidden                # and so does the configuration
 
 
 cdef struct Table:

@@ -105,7 +105,7 @@ cdef size_t cut_field(const uint8_t* data, size_t size, size_t at, Field* field)
     field.name = at
     field.name_size = (end if colon is NULL else colon) - line
     field.known = identify(line, field.name_size)
-    field.nominated = False
+    field.nominated = field.hidden = False
     while value < end and is_blank(value[0]):
         value += 1
     field.value = value - data
@@ -167,11 +167,11 @@ cdef bint offers(const Table* table, Known known, const Text* wanted) noexcept n
 
 
 cdef void put_fields(Out* out, const Table* table, uint32_t dropped) noexcept nogil:
-    """Write every field that is not nominated and whose name is not in the set `dropped`, exact
-    and in order."""
+    """Write every field that is not nominated or hidden and whose name is not in the set
+    `dropped`, exact and in order."""
     cdef const Field* field = table.fields
     while field < table.fields + table.count:
-        if not (dropped >> field.known & 1 or field.nominated):
+        if not (dropped >> field.known & 1 or field.nominated or field.hidden):
             put(out, table.data + field.name, field.name_size)
             put(out, b": ", 2)
             put(out, table.data + field.value, field.value_size)
@@ -198,12 +198,13 @@ cdef class Forwarded:
         cdef const Field* field = next_field(table, HOST, NULL)
         cdef Text client = text(self.client)
         cdef Text proto = text(b"https") if self.tls else text(b"http")
-        cdef Text host = value_of(table, field)
+        cdef Text host
         cdef uint32_t kept = table.seen if self.trusted else 0
         self._put_chain(out, table)
         if not kept >> X_FORWARDED_PROTO & 1:
             put_line(out, b"X-Forwarded-Proto: ", 19, &proto)
-        if not kept >> X_FORWARDED_HOST & 1:
+        if field is not NULL and not kept >> X_FORWARDED_HOST & 1:
+            host = value_of(table, field)
             put_line(out, b"X-Forwarded-Host: ", 18, &host)
         if not kept >> X_REAL_IP & 1:
             put_line(out, b"X-Real-IP: ", 11, &client)

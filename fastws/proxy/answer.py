@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from fastws.errors import UpstreamReject
-
 if TYPE_CHECKING:
     from fastws.protocol.body import Body
     from fastws.proxy.downstream import Downstream
@@ -42,15 +40,11 @@ class Answer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._downstream is None:
             return
-        try:
-            taken = self._body.feed(data)
-        except UpstreamReject:
-            self._end()  # too late to say so: the client sees that the body is not whole
-            return
-        self._downstream.transport.write(data[:taken])
+        goes_on, _ = self._body.feed(data)
+        self._downstream.transport.write(goes_on)
         self._watchdog.watch(self, self._stall)
-        if self._body.complete:
-            self._end()
+        if self._body.complete or self._body.fault:
+            self._end()  # of a fault the client sees that the body is not whole
 
     def eof_received(self) -> None:
         self._body.eof()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from fastws._relay import Rules
-    from fastws.upstream.client import Request
+    from fastws.config.model import Timeouts
+    from fastws.protocol.head import RequestHead, ResponseHead
     from fastws.upstream.group import Upstream
 
 
@@ -19,13 +20,77 @@ class Incoming(Protocol):
         """The client's address; empty behind a Unix socket."""
 
     @property
-    def request(self) -> Request:
+    def port(self) -> int:
+        """The client's port; 0 behind a Unix socket."""
+
+    @property
+    def listener(self) -> tuple[str, int]:
+        """The address and port it came to; ("", 0) for a Unix socket."""
+
+    @property
+    def tls(self) -> bool:
+        """Whether it came over TLS."""
+
+    @property
+    def handshake(self) -> bool:
+        """Whether it opens a WebSocket; else it is plain HTTP."""
+
+    @property
+    def request(self) -> RequestHead:
         """Its head."""
+
+
+class Edits(Protocol):
+    """What becomes of a client's headers on the way to the upstream, instead of our own rules.
+
+    Hop-by-hop headers never go on. What frames the body, and for a handshake Upgrade and
+    Connection, is always written by us.
+    """
+
+    @property
+    def lines(self) -> bytes:
+        """Whole header lines that stand first."""
+
+    @property
+    def dropped(self) -> frozenset[bytes]:
+        """Lower-case names of the client's headers that do not go on."""
+
+
+class Answers(Protocol):
+    """What becomes of the upstream's answer."""
+
+    def edit(self, head: ResponseHead) -> tuple[bytes, frozenset[bytes]]:
+        """Return whole lines to add to it, and the lower-case names that do not go on."""
+
+    def intercept(self, status: int, *, own: bool = False) -> Reply | Forward | None:
+        """Return what is done in place of an answer of this status, if anything.
+
+        ``own`` says that it is no answer of the upstream but a failure that we found.
+        """
+
+
+@dataclass(slots=True, frozen=True)
+class Reply:
+    """Answer it ourselves. Content-Length and Connection are added to the ``headers``."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    body: bytes = b""
 
 
 @dataclass(slots=True, frozen=True)
 class Forward:
-    """Pass it to a peer of ``upstream``; ``rules`` are those of a tunnel that comes of it."""
+    """Pass it to a peer of ``upstream``; ``rules`` are those of a tunnel that comes of it.
+
+    ``target`` takes the place of the client's own; None: that one goes on, byte for byte.
+    ``edits`` are None for our own headers (X-Forwarded-For and the like). ``max_body`` is the size
+    in bytes above which a request's body is refused with 413; 0: no limit.
+    """
 
     upstream: Upstream
     rules: Rules
+    timeouts: Timeouts
+    target: bytes | None = None
+    edits: Edits | None = None
+    answer: Answers | None = None
+    max_body: int = 0

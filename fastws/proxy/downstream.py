@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from fastws._driver import peer_address
+from fastws._driver import own_address, peer_address
 from fastws.errors import Reject
 from fastws.protocol.handshake import judge
 from fastws.protocol.head import RequestHead
-from fastws.protocol.responses import error_response, page_response
+from fastws.protocol.responses import error_response, page_response, reply_response
 from fastws.proxy.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastws.proxy.context import Context
+    from fastws.proxy.decision import Reply
 
 
 class Downstream(asyncio.Protocol):
@@ -24,14 +25,15 @@ class Downstream(asyncio.Protocol):
     __slots__ = (
         "_context",
         "_early",
-        "_head",
         "_lingering",
         "_on_data",
         "_session",
         "_settings",
         "_surplus",
         "client",
+        "head",
         "host",
+        "port",
         "tls",
         "transport",
     )
@@ -41,10 +43,11 @@ class Downstream(asyncio.Protocol):
     def __init__(self, context: Context, *, tls: bool) -> None:
         self.tls = tls
         self.host = ""  # the client's address, or empty behind a Unix socket
+        self.port = 0
         self.client = "unix:"
         self._context = context
         self._settings = context.settings
-        self._head = RequestHead(self._settings.limits)
+        self.head = RequestHead(self._settings.limits)
         self._on_data: Callable[[bytes], None] = self._read_head
         self._early = b""
         self._session: Session | None = None
@@ -54,9 +57,10 @@ class Downstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
-        self.host, port = peer_address(transport.get_extra_info("socket").fileno())
+        self.host, self.port = peer_address(transport.get_extra_info("socket").fileno())
         if self.host:
-            self.client = f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
+            host = f"[{self.host}]" if ":" in self.host else self.host
+            self.client = f"{host}:{self.port}"
         self._context.opened()
         self._surplus = self._context.full
         self._context.watchdog.watch(self, self._settings.timeouts.head)
@@ -89,6 +93,17 @@ class Downstream(asyncio.Protocol):
 
     # what the session wants
 
+    @property
+    def listener(self) -> tuple[str, int]:
+        """The address and port that the client connected to; ("", 0) for a Unix socket."""
+        return own_address(self.transport.get_extra_info("socket").fileno())
+
+    def reply(self, reply: Reply) -> None:
+        """Answer as the router says, and close."""
+        self.refused(reply.status, "answer of the configuration")
+        self.transport.write(reply_response(reply.status, reply.headers, reply.body))
+        self.finish()
+
     def reject(self, reject: Reject) -> None:
         """Answer with an error of our own, and close."""
         self.refused(reject.status, reject.reason)
@@ -99,8 +114,8 @@ class Downstream(asyncio.Protocol):
         """Log that the request becomes no tunnel."""
         self._context.access_log.refused(
             client=self.client,
-            target=self._head.target,
-            host=b"".join(self._head.values(b"host")[:1]),
+            target=self.head.target,
+            host=b"".join(self.head.values(b"host")[:1]),
             status=status,
             reason=reason,
         )
@@ -131,7 +146,7 @@ class Downstream(asyncio.Protocol):
 
     def _read_head(self, data: bytes) -> None:
         try:
-            rest = self._head.feed(data)
+            rest = self.head.feed(data)
             if rest is not None:
                 self._answer(rest)
         except Reject as reject:
@@ -145,11 +160,11 @@ class Downstream(asyncio.Protocol):
         if context.draining:
             raise Reject(503, "The proxy is shutting down; connect again.")
         page = self._settings.page
-        if page and self._head.target == b"/" and not self._head.is_upgrade:
+        if page and self.head.target == b"/" and not self.head.is_upgrade:
             self.transport.write(page_response(page))
             self.finish()
             return
-        request = judge(self._head)
+        request = judge(self.head)
         self._on_data = self._keep_early
         self._keep_early(rest)
         self._session = Session(context, self._settings, self, request)

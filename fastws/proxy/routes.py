@@ -42,7 +42,9 @@ class RouteTable:
         by_path = sorted(config.routes, key=lambda route: len(route.path), reverse=True)
         for written in by_path:
             route = Route(
-                forward=Forward(upstreams[written.upstream], _rules(written, config)),
+                forward=Forward(
+                    upstreams[written.upstream], _rules(written, config), config.timeouts
+                ),
                 path=normal_path(written.path.encode()),
                 allowed_origins=frozenset(origin.encode() for origin in written.allowed_origins),
             )
@@ -52,14 +54,14 @@ class RouteTable:
     def decide(self, incoming: Incoming) -> Forward:
         """Say what is done with a request.
 
-        Raises Reject: 400 for a path that cannot be read, 403 for a foreign origin, 404 without a
-        route.
+        Raises Reject: 400 for a path that cannot be read, 403 for a handshake of a foreign origin,
+        404 without a route.
         """
         request = incoming.request
         route = self.match(request.host, normal_path(request.target))
         if route is None:
             raise Reject(404, "No route serves this host and path.")
-        if not route.allows(request.origin):
+        if incoming.handshake and not route.allows(request.origin):
             raise Reject(403, "Pages of this origin may not connect here.")
         return route.forward
 

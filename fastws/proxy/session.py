@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 from fastws._transport import leg
 from fastws.errors import Reject, UpstreamReject
 from fastws.protocol.extensions import rsv_rules
+from fastws.protocol.forward import relayed_response
 from fastws.protocol.handshake import (
     UpgradeRequest,
     UpgradeResponse,
     check_answer,
-    relayed_response,
     switching_response,
     upgrade_request,
 )
 from fastws.protocol.headers import Forwarded
 from fastws.proxy.answer import Answer
+from fastws.proxy.decision import Reply
 from fastws.proxy.exchange import Exchange
 from fastws.proxy.passage import Passage
 
 if TYPE_CHECKING:
-    from fastws.protocol.head import ResponseHead
+    from fastws.protocol.head import RequestHead, ResponseHead
     from fastws.proxy.context import Context
     from fastws.proxy.decision import Forward
     from fastws.proxy.downstream import Downstream
@@ -76,8 +77,12 @@ class Session:
 
         Raises Reject as the router does.
         """
-        self._forward = self._settings.routes.decide(self)
-        self._connect(None)
+        decision = self._settings.routes.decide(self)
+        if isinstance(decision, Reply):
+            self._downstream.reply(decision)
+        else:
+            self._forward = decision
+            self._connect(None)
 
     # what a router or a balancer asks
 
@@ -87,15 +92,35 @@ class Session:
         return self._downstream.host
 
     @property
-    def request(self) -> UpgradeRequest:
+    def port(self) -> int:
+        """Its port."""
+        return self._downstream.port
+
+    @property
+    def listener(self) -> tuple[str, int]:
+        """The address and port that it connected to."""
+        return self._downstream.listener
+
+    @property
+    def tls(self) -> bool:
+        """Whether it came over TLS."""
+        return self._downstream.tls
+
+    @property
+    def handshake(self) -> bool:
+        """Whether it opens a WebSocket."""
+        return True
+
+    @property
+    def request(self) -> RequestHead:
         """What the client wants."""
-        return self._request
+        return self._downstream.head
 
     # what the upstream says
 
     def connected(self) -> None:
         """Take note of a connection; the request goes out on it."""
-        self._context.watchdog.watch(self, self._settings.timeouts.handshake)
+        self._context.watchdog.watch(self, self._forward.timeouts.handshake)
 
     def unconnected(self, error: OSError) -> None:
         """Try the next peer."""
@@ -123,7 +148,7 @@ class Session:
             if agreed is None:
                 self._relay_answer(response, rest)
             else:
-                self._open_tunnel(agreed, rest)
+                self._open_tunnel(agreed, response, rest)
         except UpstreamReject as reject:
             self.fail(reject)
 
@@ -136,7 +161,7 @@ class Session:
         """Give up a peer that cannot be reached, or that does not answer."""
         assert self._exchange is not None
         self._exchange.abandon()
-        timeouts = self._settings.timeouts
+        timeouts = self._forward.timeouts
         if self._exchange.connected:
             why = f"The upstream did not answer within {timeouts.handshake:g} s."
             self.unanswered(Reject(504, why))
@@ -175,7 +200,7 @@ class Session:
             self._lease = lease
             self._tried.append(lease.peer)
             self._exchange = Exchange(self, self._settings.limits, self._upgrade_request())
-            context.watchdog.watch(self, self._settings.timeouts.connect)
+            context.watchdog.watch(self, self._forward.timeouts.connect)
             try:
                 self._exchange.connect(context.connector, lease.peer)
             except OSError as error:
@@ -200,24 +225,24 @@ class Session:
             tls=downstream.tls,
             trusted=self._settings.trusts(downstream.host),
         )
-        return upgrade_request(self._request, forwarded)
+        return upgrade_request(self._request, forwarded, self._forward.edits, self._forward.target)
 
     def _relay_answer(self, response: ResponseHead, rest: bytes) -> None:
         assert self._exchange is not None
         transport, self._exchange = self._exchange.transport, None
         self._downstream.refused(response.status, "answer of the upstream")
-        self._downstream.transport.write(relayed_response(response, self._fields()))
+        self._downstream.transport.write(relayed_response(response, *self._edits(response)))
         self._answer = Answer(
             self._context.watchdog,
             self._downstream,
             transport,
             response.body(),
             self._lease,
-            stall=self._settings.timeouts.stall,
+            stall=self._forward.timeouts.stall,
         )
         self._answer.data_received(rest)
 
-    def _open_tunnel(self, agreed: UpgradeResponse, rest: bytes) -> None:
+    def _open_tunnel(self, agreed: UpgradeResponse, response: ResponseHead, rest: bytes) -> None:
         assert self._exchange is not None
         transport, self._exchange = self._exchange.transport, None
         if transport.get_write_buffer_size():
@@ -230,7 +255,7 @@ class Session:
             self._forward.rules,
             leg(self._downstream.transport),
             leg(transport),
-            head=switching_response(agreed, self._fields()),
+            head=switching_response(agreed, *self._edits(response)),
             early_downstream=self._downstream.take_early(),
             early_upstream=rest,
             rsv_first=first,
@@ -246,8 +271,12 @@ class Session:
         if self._tried:
             self._lease.release()
 
-    def _fields(self) -> bytes:
-        return self._forward.upstream.fields(self._lease.peer)
+    def _edits(self, response: ResponseHead) -> tuple[bytes, frozenset[bytes]]:
+        """Return the lines that are added to an answer, and the names that do not go on."""
+        lines, hidden = b"", frozenset[bytes]()
+        if self._forward.answer:
+            lines, hidden = self._forward.answer.edit(response)
+        return lines + self._forward.upstream.fields(self._lease.peer), hidden
 
 
 def _unreachable(error: OSError, tried: int) -> Reject:

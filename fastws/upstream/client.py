@@ -12,7 +12,7 @@ class Request(Protocol):
 
     @property
     def host(self) -> bytes:
-        """The Host header."""
+        """The Host header; empty where there is none."""
 
     @property
     def origin(self) -> bytes | None:
@@ -31,4 +31,4 @@ class Client(Protocol):
 
     @property
     def request(self) -> Request:
-        """The opening handshake."""
+        """What it is asked for."""

@@ -23,7 +23,10 @@ EXTENSIONS = [
     "_epoll",
     "_uring",
     "_memory",
+    "_pump",
+    "protocol.body",
     "protocol.extensions",
+    "protocol.forward",
     "protocol.handshake",
     "protocol.head",
     "protocol.headers",
@@ -46,9 +49,10 @@ MAY_IMPORT = {
     "_io_uring": set(),
     "_uring": {"_driver", "_io_uring", "_net", "_queue", "_sockets"},
     "_memory": {"_relay"},
+    "_pump": {"_driver", "_relay", "protocol"},
     **{
         f"protocol.{name}": {"errors", "protocol"}
-        for name in ("extensions", "head", "headers", "target")
+        for name in ("body", "extensions", "forward", "head", "headers", "target")
     },
     "protocol.handshake": {"_relay", "errors", "protocol"},
 }
