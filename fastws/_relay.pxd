@@ -40,7 +40,8 @@ cpdef enum Ending:
     IDLE = 6
     STALL = 7             # a side took nothing of what was queued for it
     SHUTDOWN = 8
-    DRAIN = 9             # an operator wants this one elsewhere
+    UNANSWERED = 9        # a side left our pings unanswered
+    DRAIN = 10             # an operator wants this one elsewhere
 
 
 cdef class Relay:
@@ -58,7 +59,7 @@ cdef class Rules:
     cdef readonly uint64_t max_message
     cdef readonly bint validate_utf8
     cdef readonly size_t queued_bytes
-    cdef readonly double idle, stall, close, linger
+    cdef readonly double idle, stall, close, linger, ping
 
 
 cdef struct Span:
@@ -86,6 +87,14 @@ cdef class Pipe:
     cdef Utf8 utf8
     cdef uint8_t key[4]
     cdef uint64_t key_position
+
+    # pings of ours to the source
+    cdef bint heard             # something came from it since the clock was last looked at
+    cdef double marked_at       # when it was last heard or asked, in seconds
+    cdef uint8_t unanswered     # pings in a row
+    cdef bint pinged            # there were any, ever
+    cdef bint answers           # and it has answered one
+    cdef bint answered          # just now: the pong goes no further
 
     # what was seen
     cdef readonly uint64_t forwarded  # bytes
@@ -116,6 +125,7 @@ cdef class Pipe:
     cdef bint _judge_length(self, const FrameHeader* header) noexcept
     cdef Py_ssize_t _control(self, const uint8_t* data, size_t size,
                              const FrameHeader* header) noexcept
+    cdef bint _is_answer(self, const uint8_t* payload, size_t size) noexcept
     cdef bint _begin(self, const FrameHeader* header) noexcept
     cdef bint _payload(self, const uint8_t* data, size_t size) noexcept
     cdef bint _check_text(self, const uint8_t* data, size_t size) noexcept
@@ -186,6 +196,9 @@ cdef class Tunnel(Relay):
     cdef double _patience(self, bint queued) noexcept
     cdef bint _handshake_over(self, Side side) noexcept
     cdef int _expire(self, bint queued) except -1
+    cdef int _ask_if_silent(self, Side side, double now) except -1
+    cdef int _ping(self, Side side, Pipe pipe) except -1
+    cdef int _give_up(self, Side side) except -1
 
     # hooks: what a driver does
     cdef size_t _send(self, Side side, const uint8_t* data, size_t size) except? -1

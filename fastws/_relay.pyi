@@ -21,7 +21,8 @@ class Ending(IntFlag):
     IDLE = 6
     STALL = 7
     SHUTDOWN = 8
-    DRAIN = 9
+    UNANSWERED = 9
+    DRAIN = 10
 
 @final
 class Rules:
@@ -37,6 +38,7 @@ class Rules:
         stall: float = 60,
         close: float = 30,
         linger: float = 5,
+        ping: float = 0,
     ) -> None: ...
     @property
     def max_message(self) -> int: ...
@@ -52,6 +54,8 @@ class Rules:
     def close(self) -> float: ...
     @property
     def linger(self) -> float: ...
+    @property
+    def ping(self) -> float: ...
 
 @final
 class Pipe:

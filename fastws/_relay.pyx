@@ -6,7 +6,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 from fastws._frame cimport (
     ABNORMAL_CLOSURE,
@@ -36,6 +36,11 @@ from fastws._frame cimport (
 )
 from fastws._mask cimport xor_mask
 from fastws._sha1 cimport sha1_60
+
+# What a ping of ours says; a pong that says it, too, is for us.
+cdef bytes OURS = b"fastws"
+# So many in a row without a sign of life, and the side is dead.
+cdef int MISSES = 2
 
 # How long a client that broke a rule may wait for answers to what it sent before, in seconds.
 cdef double ANSWERS = 0.5
@@ -73,15 +78,19 @@ def accept_key(bytes key not None):
 cdef bytes close_frame(uint16_t code, bytes reason, bint masked):
     """A close frame of our own (RFC 6455 section 5.5.1), `reason` cut to what one may hold."""
     cdef bytes text = reason[:MAX_REASON].decode("utf-8", "ignore").encode()
-    cdef bytes payload = bytes((code >> 8, code & 0xFF)) + text
+    return control_frame(CLOSE, bytes((code >> 8, code & 0xFF)) + text, masked)
+
+
+cdef bytes control_frame(uint8_t opcode, bytes payload, bint masked):
+    """A control frame of our own (RFC 6455 section 5.5)."""
     cdef size_t size = len(payload)
     cdef bytes key
     cdef uint8_t out[MAX_CONTROL_PAYLOAD]
     if not masked:
-        return bytes((0x80 | CLOSE, size)) + payload
+        return bytes((0x80 | opcode, size)) + payload
     key = urandom(4)
     xor_mask(out, <const uint8_t*> payload, size, <const uint8_t*> key, 0)
-    return bytes((0x80 | CLOSE, 0x80 | size)) + key + out[:size]
+    return bytes((0x80 | opcode, 0x80 | size)) + key + out[:size]
 
 
 @cython.final
@@ -90,7 +99,7 @@ cdef class Rules:
 
     def __init__(self, *, uint64_t max_message=0, bint validate_utf8=False,
                  size_t queued_bytes=64 * 1024, double idle=0, double stall=60,
-                 double close=30, double linger=5):
+                 double close=30, double linger=5, double ping=0):
         self.max_message = max_message
         self.validate_utf8 = validate_utf8
         self.queued_bytes = queued_bytes
@@ -98,6 +107,7 @@ cdef class Rules:
         self.stall = stall
         self.close = close
         self.linger = linger
+        self.ping = ping
 
 
 # A held frame that was completed, until it is forwarded.
@@ -115,6 +125,7 @@ cdef class Pipe:
         self.masked = masked
         self.rsv_first = rsv_first
         self.rsv_rest = rsv_rest
+        self.heard = True
         self.close_reason = b""
 
     def __dealloc__(self):
@@ -163,6 +174,7 @@ cdef class Pipe:
         cdef size_t step
         cdef Py_ssize_t unit
         cdef bint whole = True     # nothing of `data` has to be given back
+        cdef size_t left_out = 0   # behind what is to be forwarded
         out.data = data
         out.size = 0
         if self.deaf:
@@ -191,6 +203,10 @@ cdef class Pipe:
             frame = position
             begun = True
             unit = self._unit(data + position, size - position)
+            if self.answered:
+                self.answered = whole = False
+                left_out = unit
+                break
             if unit > 0:
                 position += unit
                 if not self.deaf:
@@ -204,7 +220,7 @@ cdef class Pipe:
         if not self.ended:
             out.size = position
             self.forwarded += position
-        return size if whole else position
+        return size if whole else position + left_out
 
     # private: one frame
 
@@ -260,7 +276,10 @@ cdef class Pipe:
             unit = self._unit(self.held, self.held_size)
         if unit == 0:
             return taken
-        if unit > 0 and not self.verdict and not self.ended and not (self.deaf and self.stand_in):
+        if self.answered:
+            self.answered = False
+        elif (unit > 0 and not self.verdict and not self.ended
+                and not (self.deaf and self.stand_in)):
             memcpy(completed, self.held, self.held_size)
             out.data = completed
             out.size = self.held_size
@@ -331,14 +350,23 @@ cdef class Pipe:
         cdef uint8_t payload[MAX_CONTROL_PAYLOAD]
         if size - header.size < length:
             return 0
-        if header.opcode == CLOSE:
+        if header.opcode == CLOSE or (header.opcode == PONG and self.pinged):
             if header.masked:
                 xor_mask(payload, data + header.size, length, header.key, 0)
             else:
                 memcpy(payload, data + header.size, length)
-            if not self._close_frame(payload, length):
+            if header.opcode == PONG:
+                self.answered = self._is_answer(payload, length)
+            elif not self._close_frame(payload, length):
                 return -1
         return header.size + length
+
+    cdef bint _is_answer(self, const uint8_t* payload, size_t size) noexcept:
+        """Does a pong answer a ping of ours (RFC 6455 section 5.5.3)?"""
+        if size != <size_t> len(OURS) or memcmp(payload, <const uint8_t*> OURS, size) != 0:
+            return False
+        self.answers = True
+        return True
 
     cdef bint _begin(self, const FrameHeader* header) noexcept:
         if header.opcode != CONTINUATION:
@@ -469,6 +497,7 @@ cdef class Tunnel(Relay):
         cdef Side other = self._other(side)
         cdef Span span
         cdef size_t taken
+        pipe.heard = True
         while size and not pipe.deaf:
             taken = pipe.feed(data, size, &span)
             data += taken
@@ -484,6 +513,7 @@ cdef class Tunnel(Relay):
 
     cdef int passed(self, Side side, size_t size) except -1:
         cdef Pipe pipe = self._from(side)
+        pipe.heard = True
         pipe.skip(size)
         self._restrain(side, self._queued(self._other(side)))
         if pipe.stopping:
@@ -529,6 +559,9 @@ cdef class Tunnel(Relay):
         cdef bint queued = self._queued(DOWNSTREAM) != 0 or self._queued(UPSTREAM) != 0
         cdef uint64_t moved = self._moved()
         cdef double patience
+        if self.rules.ping and self.ending == OPEN:
+            self._ask_if_silent(DOWNSTREAM, now)
+            self._ask_if_silent(UPSTREAM, now)
         if self._stale or moved != self._marked:
             self._stale = False
             self._marked = moved
@@ -727,6 +760,7 @@ cdef class Tunnel(Relay):
         if self.ending == IDLE:
             return min(self.rules.close, self.rules.idle)
         if (self.ends[DOWNSTREAM].eof or self.ends[UPSTREAM].eof
+                or self.ending == UNANSWERED
                 or (self._handshake_over(DOWNSTREAM) and self._handshake_over(UPSTREAM))):
             return min(self.rules.linger, self.rules.stall or self.rules.linger)
         return self.rules.close
@@ -748,6 +782,39 @@ cdef class Tunnel(Relay):
         else:
             self.abort()
         return 0
+
+    cdef int _ask_if_silent(self, Side side, double now) except -1:
+        """Ping a side that says nothing (RFC 6455 section 5.5.2): middleboxes forget connections
+        that are merely silent. One that answered before and does not any more is dead; one that
+        never did may not know how to, and TCP finds out whether it is there."""
+        cdef Pipe pipe = self._from(side)
+        if pipe.heard or self.ends[side].paused:
+            pipe.heard = False
+            pipe.marked_at = now
+            pipe.unanswered = 0
+        elif now - pipe.marked_at < self.rules.ping:
+            return 0
+        elif pipe.answers and pipe.unanswered == MISSES:
+            self._give_up(side)
+        elif self._to(side).at_boundary() and self._queued(side) == 0:
+            pipe.marked_at = now
+            self._ping(side, pipe)
+        return 0
+
+    cdef int _ping(self, Side side, Pipe pipe) except -1:
+        cdef bytes frame = control_frame(PING, OURS, side == UPSTREAM)
+        pipe.pinged = True
+        pipe.unanswered = min(pipe.unanswered + 1, MISSES)
+        self._send(side, <const uint8_t*> frame, len(frame))
+        return 0
+
+    cdef int _give_up(self, Side side) except -1:
+        cdef uint16_t code = GOING_AWAY if side == DOWNSTREAM else BAD_GATEWAY
+        cdef bytes who = b"client" if side == DOWNSTREAM else b"upstream"
+        cdef bytes reason = who + b" left pings unanswered"
+        self._note(UNANSWERED, code, reason)
+        self._close_both(code, reason)
+        return self._settle()
 
     # hooks: what a driver does
 

@@ -136,6 +136,9 @@ class Timeouts(_Struct, frozen=True, kw_only=True):
     handshake: PositiveSeconds = 15.0
     # Silence in both directions that ends a tunnel; 0: never.
     idle: Seconds = 0.0
+    # Silence of a side after which it is pinged; 0: never. Most middleboxes forget a connection
+    # after 30 to 60 s of silence. Two pings without a sign of life end the tunnel.
+    ping: Seconds = 25.0
     # A side that takes none of what is queued for it. nginx: send_timeout.
     stall: PositiveSeconds = 60.0
     # For the other half of a closing handshake (RFC 6455, 7.1.1); 0: do not wait.

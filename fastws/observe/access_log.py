@@ -15,6 +15,7 @@ ENDINGS = (
     "idle",
     "stall",
     "shutdown",
+    "unanswered",
     "drain",
     "worker_lost",
 )

@@ -70,5 +70,5 @@ class Context:
 
 def _interval(timeouts: Timeouts) -> float:
     """How often tunnels look at the clock: four times in the shortest time limit."""
-    limits = (timeouts.idle, timeouts.stall, timeouts.close, timeouts.linger)
+    limits = (timeouts.idle, timeouts.stall, timeouts.close, timeouts.linger, timeouts.ping)
     return min(1.0, max(0.05, min(limit for limit in limits if limit) / 4))

@@ -104,4 +104,5 @@ def _rules(route: model.Route, config: model.Config) -> Rules:
         stall=config.timeouts.stall,
         close=config.timeouts.close,
         linger=config.timeouts.linger,
+        ping=config.timeouts.ping,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.frames import BINARY, CLOSE, TEXT, close_payload
+from support.frames import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_payload
 from support.proxy import Proxy
 from support.raw import Upstream, Wire, meanwhile, tunnel
 
@@ -282,3 +282,30 @@ def test_a_refusal_survives_a_client_that_keeps_sending(proxy: Proxy, upstream: 
         client.send(bad + client.frame(BINARY, b"x" * 50_000) * 20)
         assert client.read_close()[0] == 1002
         assert server.read_close()[0] == 1002
+
+
+# -- in silence ---------------------------------------------------------------------------------
+
+
+def test_a_side_that_stops_answering_pings_is_given_up(upstream: Upstream) -> None:
+    settings = {"timeouts.ping": "0.1", "timeouts.linger": "0.2"}
+    with (
+        Proxy(upstream, settings=settings) as proxy,
+        tunnel(proxy, upstream) as (client, server),
+    ):
+        assert client.read_frame() == Frame(PING, b"fastws")
+        client.send_frame(PONG, b"fastws")
+        client.send_text("here")
+        frames = [server.read_frame()]
+        while frames[-1].opcode != CLOSE:
+            if frames[-1].opcode == PING:
+                server.send_frame(PONG, frames[-1].payload)
+            frames.append(server.read_frame())
+        assert {frame.opcode for frame in frames} == {PING, TEXT, CLOSE}
+        assert frames[-1].close == (1001, "client left pings unanswered")
+        server.send_close(1001)
+        closed = proxy.event("tunnel_closed", port=client.port)
+        assert (closed["ended_by"], closed["code"]) == ("unanswered", 1001)
+        # Never asked to repeat itself: two pings, the close frame, the end.
+        tail = client.read_to_end()
+        assert [frame.opcode for frame in tail][-3:] == [PING, PING, CLOSE]

@@ -15,6 +15,7 @@ from support.frames import (
     Frame,
     close_payload,
     header,
+    parse,
 )
 from support.tunnels import (
     DOWN,
@@ -964,6 +965,116 @@ class TestClock:
         for now in (0, 5):
             tunnel.clock(now)
         assert ("abort", other(side)) in tunnel.log
+
+
+class TestPings:
+    """Silence is no fault, and not answering is one only of those who can."""
+
+    @both_ways
+    def test_a_silent_side_is_asked_and_its_answer_goes_no_further(self, side: Side) -> None:
+        tunnel = opened(ping=25)
+        tunnel.clock(100)
+        for now in (125, 150, 175, 200):
+            tunnel.receive(other(side), by(other(side), TEXT, b"a"))
+            tunnel.clock(now - 0.1)
+            assert [frame.opcode for frame in got(tunnel, side)] == [TEXT]
+            tunnel.receive(other(side), by(other(side), TEXT, b"a"))
+            tunnel.clock(now)
+            _, ping = got(tunnel, side)
+            assert (ping.opcode, ping.payload) == (PING, b"fastws")
+            tunnel.receive(side, by(side, PONG, ping.payload))
+            tunnel.clock(now)
+            assert tunnel.take(other(side)) == b""
+        assert tunnel.ending == Ending.OPEN
+
+    @both_ways
+    @pytest.mark.parametrize("cut", range(9))
+    def test_the_answer_is_taken_out_of_the_midst_of_others(self, side: Side, cut: int) -> None:
+        tunnel = opened(ping=25)
+        for now in (0, 25):
+            tunnel.clock(now)
+        tunnel.take(other(side))
+        before = by(side, TEXT, b"before", fin=False) + by(side, PONG, b"not ours")
+        behind = by(side, PING, b"fastws") + by(side, CONTINUATION, b"behind")
+        sent = before + by(side, PONG, b"fastws") + behind
+        cut += len(before)
+        tunnel.receive(side, sent[:cut])
+        tunnel.receive(side, sent[cut:])
+        assert tunnel.take(other(side)) == before + behind
+        assert tunnel.ending == Ending.OPEN
+
+    @both_ways
+    def test_a_pong_goes_on_if_nobody_was_asked(self, side: Side) -> None:
+        tunnel, sent = opened(ping=25), by(side, PONG, b"fastws")
+        tunnel.receive(side, sent)
+        assert tunnel.take(other(side)) == sent
+
+    @both_ways
+    def test_who_answered_once_and_then_no_more_is_dead(self, side: Side) -> None:
+        tunnel = opened(ping=25, linger=5)
+        for now in (0, 25):
+            tunnel.clock(now)
+        tunnel.receive(side, by(side, PONG, b"fastws"))
+        for now in (30, 55, 80):
+            tunnel.receive(other(side), by(other(side), TEXT))
+            tunnel.clock(now)
+        assert tunnel.ending == Ending.OPEN
+        tunnel.take(other(side))
+        tunnel.receive(other(side), by(other(side), TEXT))
+        tunnel.clock(105)
+        code = 1001 if side == DOWN else 1014
+        reason = f"{NAMES[side]} left pings unanswered"
+        assert got_close(tunnel, other(side)) == (code, reason)
+        assert (tunnel.ending, tunnel.code, tunnel.reason) == (
+            Ending.UNANSWERED,
+            code,
+            reason.encode(),
+        )
+        for now in (106, 111):
+            tunnel.clock(now)
+        assert ("abort", side) in tunnel.log
+
+    @both_ways
+    def test_who_never_answers_is_asked_for_ever(self, side: Side) -> None:
+        tunnel = opened(ping=25)
+        for now in range(0, 1001, 25):
+            tunnel.receive(other(side), by(other(side), TEXT))
+            tunnel.clock(now)
+        frames = got(tunnel, side)
+        assert sum(frame.opcode == PING for frame in frames) == 40
+        assert tunnel.ending == Ending.OPEN
+
+    @both_ways
+    def test_no_ping_stands_inside_a_frame(self, side: Side) -> None:
+        tunnel, sent = opened(ping=25), by(other(side), BINARY, LONG)
+        tunnel.clock(0)
+        tunnel.receive(other(side), sent[:-4])
+        tunnel.clock(25)
+        assert tunnel.take(side) == sent[:-4]
+        tunnel.receive(other(side), sent[-4:])
+        tunnel.clock(26)
+        parsed = parse(tunnel.take(side)[4:])
+        assert parsed
+        assert (parsed[0].opcode, parsed[0].payload) == (PING, b"fastws")
+
+    @both_ways
+    def test_who_is_not_read_from_cannot_answer(self, side: Side) -> None:
+        tunnel = opened(ping=25, stall=0, queued_bytes=10)
+        tunnel.blocked.add(other(side))
+        tunnel.receive(side, by(side, BINARY, bytes(100)))
+        assert tunnel.log == [("pause", side)]
+        for now in (0, 25, 50):
+            tunnel.clock(now)
+        assert tunnel.take(side) == b""
+
+    def test_a_tunnel_that_ends_asks_nobody(self) -> None:
+        tunnel = opened(ping=25)
+        tunnel.clock(0)
+        tunnel.shut_down(1001, b"")
+        for side in SIDES:
+            tunnel.take(side)
+        tunnel.clock(25)
+        assert tunnel.take(DOWN) == tunnel.take(UP) == b""
 
 
 class TestText:

@@ -6,7 +6,9 @@ from fastws.config.model import Address, Config, Limits, Listener, Timeouts
 
 def test_the_defaults() -> None:
     assert Config() == Config(
-        timeouts=Timeouts(head=15, connect=5, handshake=15, idle=0, stall=60, close=30, linger=5),
+        timeouts=Timeouts(
+            head=15, connect=5, handshake=15, idle=0, stall=60, close=30, linger=5, ping=25
+        ),
         limits=Limits(
             head_bytes=65536, headers=200, target_bytes=8192, queued_bytes=65536, connections=0
         ),

@@ -154,10 +154,11 @@ def test_rules_come_from_the_route_and_the_config() -> None:
     routes = table(
         {"max_message": 9, "validate_utf8": True},
         limits=model.Limits(queued_bytes=4096),
-        timeouts=model.Timeouts(idle=1.5, stall=2.5, close=3.5, linger=4.5),
+        timeouts=model.Timeouts(idle=1.5, stall=2.5, close=3.5, linger=4.5, ping=5.5),
     )
     route = routes.match(b"", b"/")
     assert route is not None
     rules = route.forward.rules
     assert (rules.max_message, rules.validate_utf8, rules.queued_bytes) == (9, True, 4096)
-    assert (rules.idle, rules.stall, rules.close, rules.linger) == (1.5, 2.5, 3.5, 4.5)
+    times = (rules.idle, rules.stall, rules.close, rules.linger, rules.ping)
+    assert times == (1.5, 2.5, 3.5, 4.5, 5.5)
