@@ -2,8 +2,8 @@
 
 The supervisor makes a `Board` before it forks, and every process has the same memory. A number that
 belongs to a worker is written by that worker alone, in a place of its own, and summed by who reads
-it: so a worker that is killed leaves nothing behind that `Board.bury` does not find. Everything else
-is one word, and read and written as such.
+it: so a worker that is killed leaves nothing behind that `Board.bury` does not find. Everything
+else is one word, and read and written as such.
 
     next tunnel's number | peers: a row each | workers: a block each, then the departed's
 """

@@ -49,7 +49,7 @@ cdef class Board:
     What is never used takes no memory.
     """
 
-    def __init__(self, *, int workers, int peers, int tunnels):
+    def __init__(self, int workers, int peers, int tunnels):
         self.workers = workers
         self.peers = peers
         self.tunnels = tunnels
@@ -168,8 +168,7 @@ cdef class PeerState:
 
     def acquire(self, int limit=0):
         """Count a connection in, unless there are `limit` already (0: no limit); whether it was."""
-        cdef int i
-        for i in range(CLAIMS):
+        for _ in range(CLAIMS):
             if limit and self._sum() >= limit:
                 return False
             add32(&self._counts[self._worker], 1)

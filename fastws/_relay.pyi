@@ -109,7 +109,7 @@ class Tunnel(Relay):
     def wake(self) -> None:
         """The time is up for which the tunnel asked its driver."""
 
-    def shut_down(self, code: int, reason: bytes, ending: int = 8) -> int:
+    def shut_down(self, code: int, reason: bytes, ending: Ending = Ending.SHUTDOWN) -> int:
         """Close both sides with `code`, at the next frame boundary of each."""
 
     def abort(self) -> int:
