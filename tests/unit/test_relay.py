@@ -1139,3 +1139,101 @@ class TestText:
         tunnel.receive(side, sent[-1:])
         assert tunnel.take(other(side)) == sent[:-1]
         assert ("eof", other(side)) in tunnel.log
+
+
+class TestMoving:
+    """What is written of a tunnel, and read back in another process."""
+
+    @both_ways
+    @pytest.mark.parametrize("cut", [1, 5, 100, 200, 207])
+    def test_it_goes_on_in_the_middle_of_a_message(self, side: Side, cut: int) -> None:
+        tunnel = opened(validate_utf8=True, max_message=300)
+        sent = by(side, TEXT, "grün ".encode() * 15, fin=False)
+        sent += by(side, PING, b"between") + by(side, CONTINUATION, "🦉".encode() * 20)
+        tunnel.receive(side, sent[:cut])
+        tunnel = tunnel.moved(0)
+        tunnel.receive(side, sent[cut:])
+        assert tunnel.take(other(side)) == sent
+        pipe = tunnel.upward if side == DOWN else tunnel.downward
+        assert (pipe.forwarded, pipe.messages) == (len(sent), 1)
+        tunnel.receive(side, by(side, BINARY, bytes(301)))
+        assert tunnel.code == 1009
+
+    @both_ways
+    def test_the_rules_go_with_it(self, side: Side) -> None:
+        given = {"max_message": 7, "validate_utf8": True, "queued_bytes": 6}
+        limits = {"idle": 5.5, "stall": 4.0, "close": 3.0, "linger": 2.0}
+        tunnel = opened(rsv_first=0x40, rsv_rest=0x20, **given, **limits).moved(0)
+        assert {name: getattr(tunnel.rules, name) for name in {**given, **limits}} == {
+            **given,
+            **limits,
+        }
+        assert opened(**given, **limits).moved(0).rules is tunnel.rules
+        sent = by(side, TEXT, b"\xff", rsv=4, fin=False) + by(side, CONTINUATION, b"", rsv=2)
+        tunnel.receive(side, sent)
+        assert tunnel.take(other(side)) == sent
+        tunnel.receive(side, by(side, TEXT, b"", rsv=2))
+        assert tunnel.code == 1002
+
+    def test_the_clock_goes_on(self) -> None:
+        tunnel = opened(idle=10)
+        tunnel.clock(100)
+        tunnel = tunnel.moved(106)
+        tunnel.clock(109)
+        assert tunnel.ending == Ending.OPEN
+        tunnel.clock(110)
+        assert tunnel.ending == Ending.IDLE
+
+    def test_a_clock_that_was_not_wound_up_is_not(self) -> None:
+        tunnel = opened(idle=10).moved(0)
+        tunnel.clock(1000)
+        assert tunnel.ending == Ending.OPEN
+
+    @both_ways
+    def test_who_is_paused_stays_so(self, side: Side) -> None:
+        tunnel = opened(queued_bytes=10)
+        tunnel.blocked.add(other(side))
+        tunnel.receive(side, by(side, TEXT, LONG * 2))
+        tunnel = tunnel.moved(0)
+        tunnel.unblock(other(side))
+        assert tunnel.log == [("pause", side), ("resume", side)]
+
+    @pytest.mark.parametrize("end", ["eof", "close", "rule", "shut_down"])
+    def test_one_that_ends_does_not_move(self, end: str) -> None:
+        tunnel = opened()
+        if end == "eof":
+            tunnel.receive_eof(UP)
+        elif end == "shut_down":
+            tunnel.shut_down(1001, b"")
+        else:
+            tunnel.receive(DOWN, closing(DOWN) if end == "close" else by(DOWN, 3))
+        with pytest.raises(ValueError, match="that ends cannot move"):
+            tunnel.state(0)
+
+    def test_another_version_is_refused(self) -> None:
+        tunnel = opened()
+        state = tunnel.state(0)
+        with pytest.raises(ValueError, match=r"version 258, not 1$"):
+            opened().restore(b"\2\1" + state[2:], 0)
+
+    def test_a_broken_state_is_refused(self) -> None:
+        state = opened().state(0)
+        for size in range(len(state)):
+            with pytest.raises(ValueError, match="broken"):
+                opened().restore(state[:size], 0)
+        for place in range(2, len(state)):
+            broken = bytearray(state)
+            broken[place] ^= 0x10
+            with pytest.raises(ValueError, match="broken"):
+                opened().restore(bytes(broken), 0)
+
+    @pytest.mark.parametrize("held", [b"\x82\x05hello", b"\x83", b"\x81\x00"])
+    def test_a_pipe_cannot_hold_what_nothing_more_is_to_come_of(self, held: bytes) -> None:
+        pipe = Pipe(Rules(), masked=False)
+        state = pipe.state()
+        pipe.forward(b"\x82")
+        at = pipe.state().index(b"\x01\x82")
+        assert state[at : at + 2] == b"\0\0"
+        forged = state[:at] + bytes([len(held)]) + held + state[at + 1 + len(held) :]
+        with pytest.raises(ValueError, match="broken"):
+            pipe.restore(forged)
