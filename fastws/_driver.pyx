@@ -127,7 +127,7 @@ cdef class Driver:
         """Close every tunnel with `code`, each at its next frame boundaries."""
         cdef LegTunnel tunnel
         for tunnel in self.tunnels():
-            tunnel.shut_down(code, reason)
+            tunnel.shut_down(code, reason, SHUTDOWN)
 
     def traffic(self):
         """What went through the open tunnels: bytes from and to clients, then messages."""
@@ -259,7 +259,7 @@ cdef class LegTunnel(Tunnel):
         self._downstream = self._upstream = None
         self.driver._unlink(self)
 
-    cpdef int shut_down(self, uint16_t code, bytes reason, Ending ending=SHUTDOWN) except -1:
+    cpdef int shut_down(self, uint16_t code, bytes reason, Ending ending) except -1:
         if not self.resting:
             return Tunnel.shut_down(self, code, reason, ending)
         # Perhaps it is not ours any more: that is seen when it goes on, or leaves.

@@ -165,7 +165,7 @@ cdef class Tunnel(Relay):
     cdef int eof(self, Side side) except -1
     cdef int lost(self, Side side) except -1
     cdef int tick(self, double now) except -1
-    cpdef int shut_down(self, uint16_t code, bytes reason, Ending ending=*) except -1
+    cpdef int shut_down(self, uint16_t code, bytes reason, Ending ending) except -1
     cpdef int abort(self) except -1
 
     # private: frames

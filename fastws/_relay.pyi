@@ -122,7 +122,7 @@ class Tunnel(Relay):
     def wake(self) -> None:
         """The time is up for which the tunnel asked its driver."""
 
-    def shut_down(self, code: int, reason: bytes, ending: Ending = Ending.SHUTDOWN) -> int:
+    def shut_down(self, code: int, reason: bytes, ending: int) -> int:
         """Close both sides with `code`, at the next frame boundary of each."""
 
     def abort(self) -> int:

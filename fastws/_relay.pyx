@@ -623,7 +623,7 @@ cdef class Tunnel(Relay):
             self._stop(DOWNSTREAM)
             self._settle()
 
-    cpdef int shut_down(self, uint16_t code, bytes reason, Ending ending=SHUTDOWN) except -1:
+    cpdef int shut_down(self, uint16_t code, bytes reason, Ending ending) except -1:
         """Close both sides with `code`, at the next frame boundary of each."""
         if self.ending == OPEN:
             self._note(ending, code, reason)
