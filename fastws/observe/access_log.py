@@ -72,6 +72,44 @@ class AccessLog:
             reason=reason,
         )
 
+    def request(
+        self,
+        *,
+        client: str,
+        method: bytes,
+        target: bytes,
+        host: bytes,
+        status: int,
+        upstream: object,
+        bytes_in: int,
+        bytes_out: int,
+        duration: float,
+        ended_by: str,
+        reason: str,
+    ) -> None:
+        """Log a plain request that is over.
+
+        The bytes are those of the bodies, ``status`` is what the client got, and ``reason`` why it
+        was we who answered, or empty.
+        """
+        log = self._log.warning if reason else self._log.info
+        if not self._log.enabled("warning" if reason else "info"):
+            return
+        log(
+            "request",
+            client=client,
+            host=host,
+            method=method,
+            target=target,
+            status=status,
+            upstream=str(upstream),
+            ended_by=ended_by,
+            reason=reason,
+            bytes_in=bytes_in,
+            bytes_out=bytes_out,
+            duration=round(duration, 3),
+        )
+
     def opened(
         self,
         *,

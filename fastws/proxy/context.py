@@ -1,15 +1,21 @@
 """What all connections of a worker share."""
 
+from __future__ import annotations
+
 import asyncio
 import itertools
+from typing import TYPE_CHECKING
 
 from fastws._driver import Driver
-from fastws.config.model import Timeouts
-from fastws.observe.access_log import AccessLog
 from fastws.proxy.drivers import bare_sockets
-from fastws.proxy.settings import Settings
 from fastws.proxy.watchdog import Watchdog
 from fastws.upstream.connector import Connector
+
+if TYPE_CHECKING:
+    from fastws.config.model import Timeouts
+    from fastws.observe.access_log import AccessLog
+    from fastws.proxy.downstream import Downstream
+    from fastws.proxy.settings import Settings
 
 
 class Context:
@@ -37,6 +43,7 @@ class Context:
         self.connector = Connector(loop, self.sockets, stall=timeouts.stall)
         self.numbers = itertools.count(1)
         self.draining = False
+        self.idle: set[Downstream] = set()  # those on which no request is under way
         self.connections = 0
         self.none_left = asyncio.Event()
         self._most_connections = most_connections
@@ -45,6 +52,12 @@ class Context:
     def full(self) -> bool:
         """Whether there are more connections than descriptors can be found for."""
         return self.connections > self._most_connections
+
+    def drain(self) -> None:
+        """Take no more requests, and close the connections that have none."""
+        self.draining = True
+        for downstream in list(self.idle):
+            downstream.dismiss()
 
     def opened(self) -> None:
         """Count a downstream connection."""

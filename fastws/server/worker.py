@@ -128,7 +128,7 @@ async def _accept(
 
 async def _drain(context: Context, stop: asyncio.Queue[int], seconds: float) -> None:
     """Close every tunnel, and wait until all are gone, the time is up, or a second signal comes."""
-    context.draining = True
+    context.drain()
     context.driver.shut_down(_GOING_AWAY, b"shutting down")
     if context.connections:
         gone = asyncio.ensure_future(context.none_left.wait())

@@ -14,6 +14,7 @@ from fastws.upstream.balancers.random import Random, RandomTwo
 from fastws.upstream.balancers.round_robin import RoundRobin
 from fastws.upstream.balancers.sticky import Sticky
 from fastws.upstream.client import Client
+from fastws.upstream.idle import Idle
 from fastws.upstream.key import compile_key
 from fastws.upstream.lease import Lease
 from fastws.upstream.peer import Peer
@@ -37,6 +38,7 @@ class Upstream:
         self.name = config.name
         context = _client_context(config)
         self.peers = tuple(_peer(server, config, context) for server in config.servers)
+        self.idle = Idle(config.keepalive, config.keepalive_timeout)
         self._sticky = config.balance.sticky
         self._balancer = self._build(config)
 
