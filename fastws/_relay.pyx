@@ -51,10 +51,10 @@ cdef double ANSWERS = 0.5
 # A tunnel's state in bytes, for another process on this machine, of another release perhaps: who
 # changes what stands there, or what it means, counts the version up.
 cdef int STATE_VERSION = 1
-cdef object ENVELOPE = Struct("=HI")           # the version, and the CRC of what follows:
-cdef object TUNNEL = Struct("=BB2?Qd")         # RSV bits, who is paused, `_marked` and its age
-cdef object RULES = Struct("=Q?Qddddd")        # the fields of `Rules` in their order
-cdef object PIPE = Struct("=5Q2?3B4s132pdB3?") # of either direction: see `Pipe.state`
+cdef object ENVELOPE = Struct("=HI")            # the version, and the CRC of what follows:
+cdef object TUNNEL = Struct("=BB2?Qd")          # RSV bits, who is paused, `_marked` and its age
+cdef object RULES = Struct("=Q?Qddddd")         # the fields of `Rules` in their order
+cdef object PIPE = Struct("=5Q2?3B4s132pdB3?")  # of either direction: see `Pipe.state`
 cdef Py_ssize_t STATE_SIZE = ENVELOPE.size + TUNNEL.size + RULES.size + 2 * PIPE.size
 
 cdef const char* GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
