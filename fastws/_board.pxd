@@ -43,7 +43,7 @@ cdef struct Block:
     uint64_t accepted
     uint64_t opened
     uint64_t traffic[4]    # bytes from and to clients, messages from and to clients
-    uint64_t refused[STATUSES]
+    uint64_t answers[STATUSES]
     uint64_t ended[ENDINGS]
 
 

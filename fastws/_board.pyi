@@ -92,8 +92,8 @@ class WorkerCounts:
     def connection_closed(self) -> None:
         """Count it out."""
 
-    def refused(self, status: int) -> None:
-        """Count a request that became no tunnel."""
+    def answered(self, status: int) -> None:
+        """Count a request that was answered, and became no tunnel."""
 
     def tunnel_opened(self, number: int, peer: int, client: str) -> int:
         """Count a tunnel in; returns what it is to be counted out by."""

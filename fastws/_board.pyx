@@ -127,7 +127,7 @@ cdef class Board:
         for i in range(4):
             departed.traffic[i] += block.traffic[i]
         for i in range(STATUSES):
-            departed.refused[i] += block.refused[i]
+            departed.answers[i] += block.answers[i]
         for i in range(ENDINGS):
             departed.ended[i] += block.ended[i]
         departed.ended[ending] += block.tunnels
@@ -281,10 +281,10 @@ cdef class WorkerCounts:
         """Count it out."""
         add(&self._block.connections, -1)
 
-    def refused(self, int status):
-        """Count a request that became no tunnel."""
+    def answered(self, int status):
+        """Count a request that was answered, and became no tunnel."""
         if 0 <= status < STATUSES:
-            add_unsigned(&self._block.refused[status], 1)
+            add_unsigned(&self._block.answers[status], 1)
 
     def tunnel_opened(self, uint64_t number, int peer, str client not None):
         """Count a tunnel in; returns what it is to be counted out by."""
@@ -360,6 +360,6 @@ cdef dict numbers(Block* block):
         "bytes_out": block.traffic[1],
         "messages_in": block.traffic[2],
         "messages_out": block.traffic[3],
-        "refused": {i: block.refused[i] for i in range(STATUSES) if block.refused[i]},
+        "answers": {i: block.answers[i] for i in range(STATUSES) if block.answers[i]},
         "ended": {i: block.ended[i] for i in range(ENDINGS) if block.ended[i]},
     }

@@ -36,6 +36,10 @@ class Pump(Relay):
         """Bytes that came, framing included."""
 
     @property
+    def taken(self) -> int:
+        """How many of them the sink's peer has taken, as far as can be told."""
+
+    @property
     def paused(self) -> bool:
         """Whether the sink takes no more, so that nothing is read."""
 

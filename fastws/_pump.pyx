@@ -29,6 +29,14 @@ cdef class Pump(Relay):
         self._most = most
         self._rest = b""
 
+    @property
+    def taken(self):
+        """How many of the bytes that came the peer has taken, as far as can be told: where it
+        takes none, they do not get more."""
+        if self._to is not None:
+            return self.moved - self._to.untaken()
+        return self.moved - (0 if self.over else self._sink.get_write_buffer_size())
+
     def start(self, bytes early not None):
         """Begin with what has come already."""
         if self._from is not None:

@@ -104,6 +104,10 @@ class Upstream(_Struct, frozen=True, kw_only=True):
     tls_verify: bool = True
     tls_ca: Text | None = None
     tls_server_name: Text | None = None
+    # Connections without a request that each worker keeps open, and for how many seconds. nginx:
+    # keepalive, keepalive_timeout.
+    keepalive: Annotated[int, Meta(ge=0)] = 32
+    keepalive_timeout: Seconds = 60.0
 
 
 class Route(_Struct, frozen=True, kw_only=True):
@@ -122,6 +126,9 @@ class Route(_Struct, frozen=True, kw_only=True):
     allowed_origins: tuple[Annotated[str, read_origin], ...] = ()
     validate_utf8: bool = False
     max_message: Size = 0
+    # Of a plain request, in bytes; a larger one gets 413. 0: no limit. nginx:
+    # client_max_body_size, which is 1m.
+    max_body: Size = 0
 
 
 class Timeouts(_Struct, frozen=True, kw_only=True):
@@ -134,7 +141,14 @@ class Timeouts(_Struct, frozen=True, kw_only=True):
     connect: PositiveSeconds = 5.0
     # From the connection to the upstream's whole answer: then 504.
     handshake: PositiveSeconds = 15.0
-    # Silence in both directions that ends a tunnel; 0: never.
+    # From a plain request to the head of its answer: then 504. nginx: proxy_read_timeout.
+    answer: PositiveSeconds = 60.0
+    # For the body of a plain request to arrive, and a second more for each KiB: then 408. nginx's
+    # client_body_timeout begins anew with each read, so that it never ends a slow attack.
+    body: PositiveSeconds = 60.0
+    # For the next request on a connection. nginx: keepalive_timeout.
+    keepalive: Seconds = 75.0
+    # Silence in both directions that ends a tunnel, or in the body of an answer; 0: never.
     idle: Seconds = 0.0
     # Silence of a side after which it is pinged; 0: never. Most middleboxes forget a connection
     # after 30 to 60 s of silence. Two pings without a sign of life end the tunnel.

@@ -38,9 +38,9 @@ class Counts(Protocol):
 
 
 class Statuses(Protocol):
-    """Who counts refusals."""
+    """Who counts answers."""
 
-    def refused(self, status: int) -> None:
+    def answered(self, status: int) -> None:
         """Count one."""
 
 
@@ -71,7 +71,7 @@ class Report(Protocol):
 class AccessLog:
     """Writes to ``log``: what is as it should be at level info, refusals at warning.
 
-    ``counts`` is told of refusals too.
+    ``counts`` is told of answers too, but for that of an opening handshake that succeeds.
     """
 
     def __init__(self, log: Log, counts: Statuses) -> None:
@@ -80,7 +80,7 @@ class AccessLog:
 
     def refused(self, *, client: str, target: bytes, host: bytes, status: int, reason: str) -> None:
         """Log a request that became no tunnel, with the status that the client got."""
-        self._counts.refused(status)
+        self._counts.answered(status)
         self._log.warning(
             "handshake_refused",
             client=client,
@@ -88,6 +88,45 @@ class AccessLog:
             target=target,
             status=status,
             reason=reason,
+        )
+
+    def request(
+        self,
+        *,
+        client: str,
+        method: bytes,
+        target: bytes,
+        host: bytes,
+        status: int,
+        upstream: object,
+        bytes_in: int,
+        bytes_out: int,
+        duration: float,
+        ended_by: str,
+        reason: str,
+    ) -> None:
+        """Log a plain request that is over.
+
+        The bytes are those of the bodies, ``status`` is what the client got, and ``reason`` why it
+        was we who answered, or empty.
+        """
+        self._counts.answered(status)
+        log = self._log.warning if reason else self._log.info
+        if not self._log.enabled("warning" if reason else "info"):
+            return
+        log(
+            "request",
+            client=client,
+            host=host,
+            method=method,
+            target=target,
+            status=status,
+            upstream=str(upstream),
+            ended_by=ended_by,
+            reason=reason,
+            bytes_in=bytes_in,
+            bytes_out=bytes_out,
+            duration=round(duration, 3),
         )
 
     def opened(

@@ -1,81 +1,182 @@
-"""An upstream's answer other than 101, on its way to the client: whole, then both sides close."""
+"""The body of a peer's answer, on its way to the client."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
+from fastws._pump import Pump
+from fastws.protocol.body import SizedBody
+
 if TYPE_CHECKING:
     from fastws.protocol.body import Body
-    from fastws.proxy.downstream import Downstream
+    from fastws.proxy.session import Session
     from fastws.proxy.watchdog import Watchdog
-    from fastws.upstream.lease import Lease
+
+# A client that ended its half may have gone altogether, which no event tells.
+_HALF_CLOSED = 1.0
 
 
 class Answer(asyncio.Protocol):
-    """The protocol of a peer's connection while the body of its answer is relayed."""
+    """The protocol of a peer's connection while the body of its answer is relayed.
 
-    __slots__ = ("_body", "_downstream", "_lease", "_stall", "_transport", "_watchdog")
+    No bytes are touched here where both connections are bare sockets; what does come through here
+    goes to the same pump. The watchdog looks from time to time whether something moves.
+    """
 
-    def __init__(  # noqa: PLR0913 -- what an answer ties together
+    __slots__ = (
+        "_body",
+        "_eof",
+        "_half_closed",
+        "_marked",
+        "_marked_at",
+        "_pump",
+        "_session",
+        "_silence",
+        "_sink",
+        "_stall",
+        "_transport",
+        "_watchdog",
+    )
+
+    def __init__(
         self,
+        session: Session,
         watchdog: Watchdog,
-        downstream: Downstream,
         transport: asyncio.Transport,
+        sink: asyncio.Transport,
         body: Body,
-        lease: Lease,
-        *,
-        stall: float,
     ) -> None:
+        self._session: Session | None = session
         self._watchdog = watchdog
-        self._stall = stall
-        self._downstream: Downstream | None = downstream
         self._transport = transport
+        self._sink = sink
         self._body = body
-        self._lease = lease
-        transport.set_protocol(self)
+        self._pump: Pump | None = None
+        self._eof = self._half_closed = False
+        self._marked = -1
+        self._marked_at = 0.0
 
-    # what the loop says
+    def start(self, rest: bytes, *, silence: float, stall: float, most: int) -> None:
+        """Relay; ``rest`` came behind the head.
+
+        Where nothing is queued, it may be silent for ``silence`` seconds (0: for ever; a body of
+        declared length has ``stall`` then). What is queued is taken within ``stall`` seconds.
+        """
+        self._stall = stall
+        self._silence = silence or (stall if isinstance(self._body, SizedBody) else 0)
+        if self._body.complete:
+            self._end("complete", clean=not rest)
+            return
+        self._transport.set_protocol(self)
+        self._pump = Pump(self._transport, self._sink, self._body, self, most=most)
+        self._watch()
+        self._pump.start(rest)
+
+    @property
+    def moved(self) -> int:
+        """Bytes of the body that came, framing included."""
+        return self._pump.moved if self._pump else 0
+
+    # what the peer's connection says
 
     def data_received(self, data: bytes) -> None:
-        if self._downstream is None:
-            return
-        goes_on, _ = self._body.feed(data)
-        self._downstream.transport.write(goes_on)
-        self._watchdog.watch(self, self._stall)
-        if self._body.complete or self._body.fault:
-            self._end()  # of a fault the client sees that the body is not whole
+        if self._pump:
+            self._pump.feed(data)
 
     def eof_received(self) -> None:
-        self._body.eof()
-        self._end()
+        self._eof = True
+        if self._pump and not self._pump.eof():
+            self._end("upstream_lost")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end()
+        self._eof = True
+        if not self._body.complete:
+            self._end("upstream_lost")
+
+    def pumped(self, rest: bytes) -> None:
+        """All of it went on, or it is malformed."""
+        if self._body.fault:
+            self._end("rule")
+        else:
+            self._end("complete", clean=not rest and not self._eof)
+
+    def pause_writing(self) -> None:
+        if self._session:
+            self._session.upstream_full()
+
+    def resume_writing(self) -> None:
+        if self._session:
+            self._session.upstream_drained()
 
     def expired(self) -> None:
-        """End an answer that does not go on."""
-        self._end()
+        """See whether something has moved; end an answer that does not go on."""
+        if self._pump is None:
+            return
+        moved, now = self._pump.taken, self._watchdog.now
+        if moved != self._marked or not self._patience:
+            self._marked = moved
+            self._marked_at = now
+            self._watch()
+        elif now - self._marked_at < self._patience:
+            self._watch()
+        elif self._half_closed:
+            self._sink.abort()  # which ends the session, too
+        else:
+            self._end("stall" if self._queued else "idle")
 
     # what the client's connection says
 
     def pause(self) -> None:
         """Wait: the client does not take it as fast as it comes."""
-        self._transport.pause_reading()
+        if self._pump:
+            self._pump.pause()
 
     def resume(self) -> None:
         """Go on: the client has taken what was written."""
-        self._transport.resume_reading()
+        if self._pump:
+            self._pump.resume()
+
+    def cut(self, ending: str) -> None:
+        """End it before it is whole."""
+        self._end(ending)
+
+    def hurry(self) -> None:
+        """Go on only while the client takes something: it will send no more."""
+        self._half_closed = True
+        if self._session:
+            self._watch()
 
     def abandon(self) -> None:
         """There is no client any more."""
-        self._downstream = None
-        self._end()
-
-    def _end(self) -> None:
-        self._watchdog.forget(self)
+        self._session = None
+        self._close()
         self._transport.abort()
-        self._lease.release()
-        downstream, self._downstream = self._downstream, None
-        if downstream:
-            downstream.finish()
+
+    # private
+
+    @property
+    def _queued(self) -> int:
+        return self._sink.get_write_buffer_size()
+
+    @property
+    def _patience(self) -> float:
+        if self._half_closed:
+            return _HALF_CLOSED
+        return self._stall if self._queued else self._silence
+
+    def _watch(self) -> None:
+        """Look again when the first of the limits may have been reached."""
+        limit = min(self._stall, self._silence or self._stall)
+        self._watchdog.watch(self, min(limit, _HALF_CLOSED) if self._half_closed else limit)
+
+    def _end(self, ending: str, *, clean: bool = False) -> None:
+        session, self._session = self._session, None
+        self._close()
+        if session:
+            session.delivered(self._transport, ending, clean=clean)
+
+    def _close(self) -> None:
+        self._watchdog.forget(self)
+        if self._pump:
+            self._pump.stop()

@@ -1,16 +1,22 @@
 """What all connections of a worker share."""
 
-import asyncio
+from __future__ import annotations
 
-from fastws._board import WorkerCounts
+import asyncio
+from typing import TYPE_CHECKING
+
 from fastws._driver import Driver
-from fastws.config.model import Timeouts
 from fastws.observe.access_log import AccessLog
-from fastws.observe.log import Log
 from fastws.proxy.drivers import bare_sockets
-from fastws.proxy.settings import Settings
 from fastws.proxy.watchdog import Watchdog
 from fastws.upstream.connector import Connector
+
+if TYPE_CHECKING:
+    from fastws._board import WorkerCounts
+    from fastws.config.model import Timeouts
+    from fastws.observe.log import Log
+    from fastws.proxy.downstream import Downstream
+    from fastws.proxy.settings import Settings
 
 
 class Context:
@@ -40,6 +46,7 @@ class Context:
         self.sockets = bare_sockets(settings.config.driver, self.driver)
         self.connector = Connector(loop, self.sockets, stall=timeouts.stall)
         self.draining = False
+        self.idle: set[Downstream] = set()  # those on which no request is under way
         self.none_left = asyncio.Event()
         self._most_connections = most_connections
 
@@ -56,6 +63,12 @@ class Context:
         self.settings = settings
         self.driver.interval = _interval(settings.timeouts)
         self.connector.stall = settings.timeouts.stall
+
+    def drain(self) -> None:
+        """Take no more requests, and close the connections that have none."""
+        self.draining = True
+        for downstream in list(self.idle):
+            downstream.dismiss()
 
     def opened(self) -> None:
         """Count a downstream connection."""

@@ -10,23 +10,40 @@ from fastws.errors import Reject
 from fastws.protocol.handshake import judge
 from fastws.protocol.head import RequestHead
 from fastws.protocol.responses import error_response, page_response, reply_response
-from fastws.proxy.session import Session
+from fastws.proxy.handshake import Handshake
+from fastws.proxy.plain import PlainRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fastws._pump import Pump
     from fastws.proxy.context import Context
     from fastws.proxy.decision import Reply
+    from fastws.proxy.session import Session
+
+# How many times `timeouts.linger` a client that still sends may take to see the last answer.
+# nginx: lingering_time 30s, lingering_timeout 5s.
+_PATIENCE = 5
 
 
 class Downstream(asyncio.Protocol):
-    """Reads the request, and hands it to a `Session`, which answers through here."""
+    """Reads requests, one after another, and hands each to a session, which answers through here.
+
+    What comes behind a request is kept until its session wants it, or is over (RFC 9112 section
+    9.3.2: answers go out in the order of the requests).
+    """
 
     __slots__ = (
         "_context",
+        "_dropped",
         "_early",
+        "_eof",
+        "_full",
         "_lingering",
+        "_marked",
         "_on_data",
+        "_patience",
+        "_resting",
         "_session",
         "_settings",
         "_surplus",
@@ -48,10 +65,16 @@ class Downstream(asyncio.Protocol):
         self._context = context
         self._settings = context.settings
         self.head = RequestHead(self._settings.limits)
-        self._on_data: Callable[[bytes], None] = self._read_head
+        self._on_data: Callable[[bytes], None] = self._first_bytes
         self._early = b""
         self._session: Session | None = None
+        self._eof = False  # the client sends no more
+        self._full = False  # it does not take what was written
+        self._resting = False  # it was answered, and has not asked for more
         self._lingering = False
+        self._marked = 0
+        self._dropped = False  # what came after the last answer
+        self._patience = _PATIENCE
 
     # what the loop says
 
@@ -63,62 +86,111 @@ class Downstream(asyncio.Protocol):
             self.client = f"{host}:{self.port}"
         self._context.opened()
         self._surplus = self._context.full
+        self._context.idle.add(self)
         self._context.watchdog.watch(self, self._settings.timeouts.head)
 
     def data_received(self, data: bytes) -> None:
         self._on_data(data)
 
+    def eof_received(self) -> bool:
+        self._eof = True
+        if self._session:
+            return self._session.downstream_eof() and not self.tls
+        # Answers to what came before may still be written.
+        return bool(self._early) and not self.tls
+
     def pause_writing(self) -> None:
+        self._full = True
         if self._session:
             self._session.downstream_full()
 
     def resume_writing(self) -> None:
+        self._full = False
         if self._session:
             self._session.downstream_drained()
+        elif not self._lingering:
+            self._go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._context.watchdog.forget(self)
+        self._context.idle.discard(self)
         self._context.closed()
-        self._on_data = _drop
-        if self._session:
-            self._session.downstream_lost()
+        self._lingering = True
+        session, self._session = self._session, None
+        if session:
+            session.downstream_lost()
 
     def expired(self) -> None:
         """Answer 408 to a slow head; end a connection that was to end by itself."""
-        if self._lingering:
-            self.transport.abort()
-            return
-        seconds = self._settings.timeouts.head
-        self.reject(Reject(408, f"The request's head did not arrive within {seconds:g} s."))
+        if self._lingering or self._full:
+            self._expired_writing()
+        elif self._resting:
+            self.finish()
+        else:
+            seconds = self._settings.timeouts.head
+            self._reject(Reject(408, f"The request's head did not arrive within {seconds:g} s."))
 
-    # what the session wants
+    # what a session wants
 
     @property
     def listener(self) -> tuple[str, int]:
         """The address and port that the client connected to; ("", 0) for a Unix socket."""
         return own_address(self.transport.get_extra_info("socket").fileno())
 
-    def reply(self, reply: Reply) -> None:
-        """Answer as the router says, and close."""
-        self.refused(reply.status, "answer of the configuration")
-        self.transport.write(reply_response(reply.status, reply.headers, reply.body))
-        self.finish()
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether another request may follow this one."""
+        return self.head.keeps_alive and not self._context.draining
 
-    def reject(self, reject: Reject) -> None:
+    def take_early(self) -> bytes:
+        """Hand over the bytes that came behind the request."""
+        early, self._early = self._early, b""
+        self.transport.resume_reading()
+        return early
+
+    def pass_to(self, pump: Pump) -> None:
+        """Let it have the body that comes now."""
+        self._on_data = pump.feed
+
+    def give_back(self, rest: bytes) -> None:
+        """Keep what came behind a body, and what comes now."""
+        self._on_data = self._keep_early
+        self._early = rest
+
+    def reply(self, reply: Reply, connection: bytes, *, to_head: bool = False) -> None:
+        """Write an answer of the configuration."""
+        self.transport.write(
+            reply_response(reply.status, reply.headers, reply.body, connection, to_head=to_head)
+        )
+
+    def fail(self, reject: Reject) -> None:
         """Answer with an error of our own, and close."""
-        self.refused(reject.status, reject.reason)
-        self.transport.write(error_response(reject))
+        self.transport.write(error_response(reject, to_head=self.head.method == b"HEAD"))
         self.finish()
 
     def refused(self, status: int, reason: str) -> None:
-        """Log that the request becomes no tunnel."""
+        """Log that no tunnel comes of the request."""
         self._context.access_log.refused(
             client=self.client,
             target=self.head.target,
-            host=b"".join(self.head.values(b"host")[:1]),
+            host=self.head.host,
             status=status,
             reason=reason,
         )
+
+    def answered(self, *, keep: bool) -> None:
+        """Read the next request, or else close behind the answer."""
+        self._session = None
+        if not keep or self._context.draining or self._lingering:
+            self.finish()
+            return
+        self._on_data = self._keep_early
+        self._settings = self._context.settings
+        self.head = RequestHead(self._settings.limits)
+        if not self._full:
+            self._go_on()
+        else:
+            self._context.watchdog.watch(self, self._settings.timeouts.stall)
 
     def finish(self) -> None:
         """Close behind what was written.
@@ -127,22 +199,66 @@ class Downstream(asyncio.Protocol):
         so what still comes is read and dropped, for a while.
         """
         self._session = None
-        self._on_data = _drop
+        self._on_data = self._drop
         self._lingering = True
-        if self.transport.can_write_eof():
+        self._context.idle.discard(self)
+        self._early = b""
+        if self.transport.can_write_eof() and not self._eof:
             self.transport.write_eof()
             self.transport.resume_reading()
         else:
             self.transport.close()
         self._context.watchdog.watch(self, self._settings.timeouts.linger)
 
-    def take_early(self) -> bytes:
-        """Hand over the bytes that came behind the request; what comes now is the tunnel's."""
+    def dismiss(self) -> None:
+        """Close a connection on which no request is under way."""
+        self._lingering = True
+        self.transport.close()
+
+    def abandon(self) -> None:
+        """End the connection in a way that cannot be taken for the end of an answer."""
         self._session = None
-        self._on_data = _drop
-        return self._early
+        self._lingering = True
+        self.transport.abort()
+
+    def leave(self) -> None:
+        """Have nothing to do with the connection any more: it is a tunnel's."""
+        self._session = None
 
     # private
+
+    def _go_on(self) -> None:
+        """Turn to the next request, which may have come already."""
+        if self._early:
+            # Not at once: of many that came together, each would be answered inside the last.
+            self._context.loop.call_soon(self._next)
+        elif self._eof:
+            self.finish()
+        else:
+            self._rest()
+
+    def _next(self) -> None:
+        if not self._lingering:
+            early = self.take_early()
+            self._first_bytes(early)
+            if self._eof and not self._session and not self._lingering:
+                self.finish()
+
+    def _rest(self) -> None:
+        self._resting = True
+        self._on_data = self._first_bytes
+        self._context.idle.add(self)
+        self._context.watchdog.watch(self, self._settings.timeouts.keepalive)
+        self.transport.resume_reading()
+
+    def _first_bytes(self, data: bytes) -> None:
+        if self._resting:
+            self._resting = False
+            self._settings = self._context.settings
+        self._context.idle.discard(self)
+        self._context.watchdog.watch(self, self._settings.timeouts.head)
+        self._on_data = self._read_head
+        self._read_head(data)
 
     def _read_head(self, data: bytes) -> None:
         try:
@@ -150,7 +266,7 @@ class Downstream(asyncio.Protocol):
             if rest is not None:
                 self._answer(rest)
         except Reject as reject:
-            self.reject(reject)
+            self._reject(reject)
 
     def _answer(self, rest: bytes) -> None:
         context = self._context
@@ -164,17 +280,39 @@ class Downstream(asyncio.Protocol):
             self.transport.write(page_response(page))
             self.finish()
             return
-        request = judge(self.head)
+        if self.head.is_handshake:
+            request = judge(self.head)
+            self._session = Handshake(context, self._settings, self, request)
+        else:
+            self._session = PlainRequest(context, self._settings, self)
         self._on_data = self._keep_early
         self._keep_early(rest)
-        self._session = Session(context, self._settings, self, request)
         self._session.start()
+
+    def _reject(self, reject: Reject) -> None:
+        self.refused(reject.status, reject.reason)
+        self.fail(reject)
 
     def _keep_early(self, data: bytes) -> None:
         self._early += data
         if len(self._early) >= self._settings.limits.queued_bytes:
             self.transport.pause_reading()
 
+    def _drop(self, _data: bytes) -> None:
+        self._dropped = True
 
-def _drop(_data: bytes) -> None:
-    pass
+    def _expired_writing(self) -> None:
+        """Give time to a slow reader, and to one who still sends.
+
+        The first takes what was written, the other finds out that there is an answer.
+        """
+        queued = self.transport.get_write_buffer_size()
+        if queued and queued != self._marked:
+            self._marked = queued
+            self._context.watchdog.watch(self, self._settings.timeouts.stall)
+        elif self._dropped and self._patience:
+            self._dropped = False
+            self._patience -= 1
+            self._context.watchdog.watch(self, self._settings.timeouts.linger)
+        else:
+            self.transport.abort()

@@ -16,19 +16,37 @@ if TYPE_CHECKING:
     from fastws.upstream.connector import Attempt, Connector
     from fastws.upstream.peer import Peer
 
+_SWITCHING = 101
+_FINAL = 200
+
 
 class Exchange(Caller):
-    """The protocol of a peer's connection, from the first attempt to the head of its answer."""
+    """The protocol of a peer's connection, from the first attempt to the head of its answer.
 
-    __slots__ = ("_attempt", "_head", "_request", "_session", "connected", "transport")
+    ``interim``: the session hears of interim answers, too.
+    """
+
+    __slots__ = (
+        "_attempt",
+        "_head",
+        "_heard",
+        "_request",
+        "_reused",
+        "_session",
+        "connected",
+        "stale",
+        "transport",
+    )
 
     transport: asyncio.Transport
 
-    def __init__(self, session: Session, limits: Limits, request: bytes) -> None:
+    def __init__(self, session: Session, limits: Limits, request: bytes, *, interim: bool) -> None:
         self.connected = False
+        self.stale = False  # a connection that served before was lost before anything came
+        self._reused = self._heard = False
         self._session: Session | None = session
         self._request = request
-        self._head = ResponseHead(limits)
+        self._head = ResponseHead(limits, interim=interim)
         self._attempt: Attempt | None = None
 
     def connect(self, connector: Connector, peer: Peer) -> None:
@@ -37,6 +55,12 @@ class Exchange(Caller):
         Raises OSError if it fails at once.
         """
         self._attempt = connector.connect(peer, self)
+
+    def reuse(self, transport: asyncio.Transport) -> None:
+        """Ask on a connection that is there already."""
+        self._reused = True
+        transport.set_protocol(self)
+        self.connection_made(transport)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
@@ -51,19 +75,33 @@ class Exchange(Caller):
             self._session.unconnected(error)
 
     def data_received(self, data: bytes) -> None:
-        session = self._session
+        session, head = self._session, self._head
         if session is None:
             return
+        self._heard = True
         try:
-            rest = self._head.feed(data)
+            rest = head.feed(data)
+            while rest is not None and head.status < _FINAL and head.status != _SWITCHING:
+                session.interim(head)
+                head.again()
+                rest = head.feed(rest)
         except UpstreamReject as reject:
             session.garbled(reject)
             return
         if rest is not None:
             self._session = None
-            session.answered(self._head, rest)
+            session.answered(head, rest)
+
+    def pause_writing(self) -> None:
+        if self._session:
+            self._session.upstream_full()
+
+    def resume_writing(self) -> None:
+        if self._session:
+            self._session.upstream_drained()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.stale = self._reused and not self._heard
         session, self._session = self._session, None
         if session:
             why = f"it was lost: {exc}" if exc else "it closed the connection"

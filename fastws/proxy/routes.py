@@ -43,7 +43,10 @@ class RouteTable:
         for written in by_path:
             route = Route(
                 forward=Forward(
-                    upstreams[written.upstream], _rules(written, config), config.timeouts
+                    upstreams[written.upstream],
+                    _rules(written, config),
+                    config.timeouts,
+                    max_body=written.max_body,
                 ),
                 path=normal_path(written.path.encode()),
                 allowed_origins=frozenset(origin.encode() for origin in written.allowed_origins),

@@ -1,29 +1,22 @@
-"""An opening handshake, from the client's request to the tunnel, or to the answer instead of it."""
+"""A request on its way to a peer, and the answer on its way back."""
 
 from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fastws._transport import leg
-from fastws.errors import Reject, UpstreamReject
-from fastws.protocol.extensions import rsv_rules
+from fastws.errors import Reject
 from fastws.protocol.forward import relayed_response
-from fastws.protocol.handshake import (
-    UpgradeRequest,
-    UpgradeResponse,
-    check_answer,
-    switching_response,
-    upgrade_request,
-)
 from fastws.protocol.headers import Forwarded
 from fastws.proxy.answer import Answer
 from fastws.proxy.decision import Reply
 from fastws.proxy.exchange import Exchange
-from fastws.proxy.passage import Passage
 
 if TYPE_CHECKING:
+    import asyncio
+
+    from fastws.protocol.body import Body
     from fastws.protocol.head import RequestHead, ResponseHead
     from fastws.proxy.context import Context
     from fastws.proxy.decision import Forward
@@ -33,7 +26,7 @@ if TYPE_CHECKING:
     from fastws.upstream.peer import Peer
 
 # nginx's status, for the log only: nobody is there to get it.
-_CLIENT_GONE = 499
+CLIENT_GONE = 499
 
 _NOBODY = "No upstream server is available: each is down, full, or has failed lately."
 
@@ -41,7 +34,10 @@ _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class Session:
-    """Routes a request, connects to a peer, and judges its answer."""
+    """Routes a request, connects to a peer, and relays its answer.
+
+    What is different for handshakes and for plain requests is left to the two subclasses.
+    """
 
     __slots__ = (
         "_answer",
@@ -50,39 +46,33 @@ class Session:
         "_exchange",
         "_forward",
         "_lease",
-        "_request",
         "_settings",
         "_tried",
     )
 
-    def __init__(
-        self,
-        context: Context,
-        settings: Settings,
-        downstream: Downstream,
-        request: UpgradeRequest,
-    ) -> None:
+    handshake: ClassVar[bool]
+
+    def __init__(self, context: Context, settings: Settings, downstream: Downstream) -> None:
         self._context = context
         self._settings = settings
         self._downstream = downstream
-        self._request = request
         self._forward: Forward
-        self._lease: Lease
+        self._lease: Lease | None = None
         self._tried: list[Peer] = []
         self._exchange: Exchange | None = None
         self._answer: Answer | None = None
 
     def start(self) -> None:
-        """Find out where it goes, and connect.
-
-        Raises Reject as the router does.
-        """
-        decision = self._settings.routes.decide(self)
-        if isinstance(decision, Reply):
-            self._downstream.reply(decision)
-        else:
-            self._forward = decision
-            self._connect(None)
+        """Find out what is to be done, and do it."""
+        try:
+            decision = self._settings.routes.decide(self)
+            if isinstance(decision, Reply):
+                self._reply(decision)
+            else:
+                self._forward = decision
+                self._begin()
+        except Reject as reject:
+            self.fail(reject)
 
     # what a router or a balancer asks
 
@@ -107,11 +97,6 @@ class Session:
         return self._downstream.tls
 
     @property
-    def handshake(self) -> bool:
-        """Whether it opens a WebSocket."""
-        return True
-
-    @property
     def request(self) -> RequestHead:
         """What the client wants."""
         return self._downstream.head
@@ -119,8 +104,8 @@ class Session:
     # what the upstream says
 
     def connected(self) -> None:
-        """Take note of a connection; the request goes out on it."""
-        self._context.watchdog.watch(self, self._forward.timeouts.handshake)
+        """Take note of a connection; the head went out on it."""
+        raise NotImplementedError
 
     def unconnected(self, error: OSError) -> None:
         """Try the next peer."""
@@ -131,42 +116,57 @@ class Session:
     def unanswered(self, reject: Reject) -> None:
         """Try the next peer: this one took the request, and gave no answer."""
         self._exchange = None
-        self._lease.failed()
+        self._leased.failed()
         self._connect(reject)
 
     def garbled(self, reject: Reject) -> None:
         """Give up: an answer came, but what it says cannot be read."""
-        self._lease.failed()
+        self._leased.failed()
         self.fail(reject)
+
+    def upstream_full(self) -> None:
+        """Take note of a peer that does not take what it is sent."""
+
+    def upstream_drained(self) -> None:
+        """Take note that it does again."""
+
+    def interim(self, response: ResponseHead) -> None:
+        """Take an answer that is not the final one."""
+        raise NotImplementedError
 
     def answered(self, response: ResponseHead, rest: bytes) -> None:
         """Judge a whole head and the bytes behind it."""
-        self._lease.answered()
-        try:
-            agreed = check_answer(self._request, response)
-            self._context.watchdog.forget(self)
-            if agreed is None:
-                self._relay_answer(response, rest)
-            else:
-                self._open_tunnel(agreed, response, rest)
-        except UpstreamReject as reject:
-            self.fail(reject)
+        raise NotImplementedError
+
+    def delivered(self, transport: asyncio.Transport, ending: str, *, clean: bool) -> None:
+        """End it: all of the answer went on, or there will be no more.
+
+        ``clean`` says that nothing is under way on the peer's connection.
+        """
+        raise NotImplementedError
 
     def fail(self, reject: Reject) -> None:
-        """Tell the client that there will be no tunnel."""
+        """Answer with an error of our own."""
         self._let_go()
-        self._downstream.reject(reject)
+        self.refused(reject.status, reject.reason)
+        self._downstream.fail(reject)
+
+    def refused(self, status: int, reason: str) -> None:
+        """Log that the request came to nothing."""
+        raise NotImplementedError
 
     def expired(self) -> None:
         """Give up a peer that cannot be reached, or that does not answer."""
-        assert self._exchange is not None
-        self._exchange.abandon()
-        timeouts = self._forward.timeouts
-        if self._exchange.connected:
-            why = f"The upstream did not answer within {timeouts.handshake:g} s."
+        exchange = self._exchange
+        if exchange is None:
+            return
+        exchange.abandon()
+        if exchange.connected:
+            why = f"The upstream did not answer within {self._answer_time:g} s."
             self.unanswered(Reject(504, why))
         else:
-            self.unconnected(TimeoutError(f"no connection within {timeouts.connect:g} s"))
+            seconds = self._forward.timeouts.connect
+            self.unconnected(TimeoutError(f"no connection within {seconds:g} s"))
 
     # what the client's connection says
 
@@ -180,29 +180,45 @@ class Session:
         if self._answer:
             self._answer.resume()
 
+    def downstream_eof(self) -> bool:
+        """Tell whether a client that sends no more may still get its answer."""
+        return False
+
     def downstream_lost(self) -> None:
         """Nobody waits for an answer any more."""
-        self._let_go()
-        if self._answer:
-            self._answer.abandon()
-        else:
-            self._downstream.refused(_CLIENT_GONE, "the client went away before the answer")
+        raise NotImplementedError
 
     # private
+
+    @property
+    def _answer_time(self) -> float:
+        """Seconds for the head of an answer to come."""
+        raise NotImplementedError
+
+    @property
+    def _leased(self) -> Lease:
+        assert self._lease is not None
+        return self._lease
+
+    def _begin(self) -> None:
+        self._connect(None)
+
+    def _reply(self, reply: Reply) -> None:
+        raise NotImplementedError
+
+    def _request_head(self, peer: Peer) -> bytes:
+        raise NotImplementedError
 
     def _connect(self, reject: Reject | None) -> None:
         """Try the peers, each once (RFC 9110 section 15.6.3 and 15.6.5 name the failures).
 
         ``reject`` is how the last one failed.
         """
-        context = self._context
         while lease := self._forward.upstream.lease(self._tried, self):
             self._lease = lease
             self._tried.append(lease.peer)
-            self._exchange = Exchange(self, self._settings.limits, self._upgrade_request())
-            context.watchdog.watch(self, self._forward.timeouts.connect)
             try:
-                self._exchange.connect(context.connector, lease.peer)
+                self._dial(lease.peer)
             except OSError as error:
                 self._miss(error)
                 reject = _unreachable(error, len(self._tried))
@@ -211,72 +227,66 @@ class Session:
         self._exchange = None
         self.fail(reject or Reject(502, _NOBODY))
 
+    def _dial(self, peer: Peer) -> None:
+        self._exchange = self._asking(peer)
+        self._context.watchdog.watch(self, self._forward.timeouts.connect)
+        self._exchange.connect(self._context.connector, peer)
+
+    def _asking(self, peer: Peer) -> Exchange:
+        return Exchange(
+            self, self._settings.limits, self._request_head(peer), interim=not self.handshake
+        )
+
     def _miss(self, error: OSError) -> None:
         """End a lease without a connection; it may be our fault."""
         if error.errno in _NO_DESCRIPTORS:
-            self._lease.release()
+            self._leased.release()
         else:
-            self._lease.failed()
+            self._leased.failed()
 
-    def _upgrade_request(self) -> bytes:
+    def _forwarded(self) -> Forwarded:
         downstream = self._downstream
-        forwarded = Forwarded(
+        return Forwarded(
             client=downstream.host.encode() or b"unknown",
             tls=downstream.tls,
             trusted=self._settings.trusts(downstream.host),
         )
-        return upgrade_request(self._request, forwarded, self._forward.edits, self._forward.target)
 
-    def _relay_answer(self, response: ResponseHead, rest: bytes) -> None:
+    def _relay_answer(
+        self, response: ResponseHead, body: Body, rest: bytes, connection: bytes, *, chunked: bool
+    ) -> None:
+        """Send on an answer; what Connection says in it is ours."""
         assert self._exchange is not None
         transport, self._exchange = self._exchange.transport, None
-        self._downstream.refused(response.status, "answer of the upstream")
-        self._downstream.transport.write(relayed_response(response, *self._edits(response)))
+        lines, hidden = self._edits(response)
+        self._downstream.transport.write(
+            relayed_response(response, lines, hidden, connection, chunked=chunked)
+        )
         self._answer = Answer(
-            self._context.watchdog,
-            self._downstream,
-            transport,
-            response.body(),
-            self._lease,
-            stall=self._forward.timeouts.stall,
+            self, self._context.watchdog, transport, self._downstream.transport, body
         )
-        self._answer.data_received(rest)
-
-    def _open_tunnel(self, agreed: UpgradeResponse, response: ResponseHead, rest: bytes) -> None:
-        assert self._exchange is not None
-        transport, self._exchange = self._exchange.transport, None
-        if transport.get_write_buffer_size():
-            transport.abort()
-            raise UpstreamReject("The upstream answered before it had read the request.")
-        passage = Passage(self._context, self._downstream.client, self._lease)
-        passage.announce(self._request, agreed)
-        first, others = rsv_rules(agreed.extensions)
-        self._context.driver.open(
-            self._forward.rules,
-            leg(self._downstream.transport),
-            leg(transport),
-            head=switching_response(agreed, *self._edits(response)),
-            early_downstream=self._downstream.take_early(),
-            early_upstream=rest,
-            rsv_first=first,
-            rsv_rest=others,
-            passage=passage,
+        timeouts = self._forward.timeouts
+        self._answer.start(
+            rest,
+            silence=timeouts.idle,
+            stall=timeouts.stall,
+            most=self._settings.limits.queued_bytes,
         )
-
-    def _let_go(self) -> None:
-        self._context.watchdog.forget(self)
-        if self._exchange:
-            self._exchange.abandon()
-            self._exchange = None
-        if self._tried:
-            self._lease.release()
 
     def _edits(self, response: ResponseHead) -> tuple[bytes, frozenset[bytes]]:
         """Return the lines that are added to an answer, and the names that do not go on."""
         lines, hidden = b"", frozenset[bytes]()
         if self._forward.answer:
             lines, hidden = self._forward.answer.edit(response)
-        return lines + self._forward.upstream.fields(self._lease.peer), hidden
+        return lines + self._forward.upstream.fields(self._leased.peer), hidden
+
+    def _let_go(self) -> None:
+        self._context.watchdog.forget(self)
+        if self._exchange:
+            self._exchange.abandon()
+            self._exchange = None
+        if self._lease:
+            self._lease.release()
 
 
 def _unreachable(error: OSError, tried: int) -> Reject:

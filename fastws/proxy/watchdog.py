@@ -23,6 +23,11 @@ class Watchdog:
         self._deadlines: dict[Watched, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def now(self) -> float:
+        """The time in seconds."""
+        return self._loop.time()
+
     def watch(self, watched: Watched, seconds: float) -> None:
         """Call ``watched.expired()`` once in ``seconds``, in place of any deadline it had."""
         self._deadlines[watched] = self._loop.time() + seconds

@@ -155,7 +155,7 @@ class Worker:
             self._stopping.cancel()
         self._stopping = asyncio.current_task()
         context = self._context
-        context.draining = True
+        context.drain()
         self._acceptors.close()
         for sock in self._sockets:
             sock.close()

@@ -16,6 +16,7 @@ from fastws.upstream.balancers.random import Random, RandomTwo
 from fastws.upstream.balancers.round_robin import RoundRobin
 from fastws.upstream.balancers.sticky import Sticky
 from fastws.upstream.client import Client
+from fastws.upstream.idle import Idle
 from fastws.upstream.key import compile_key
 from fastws.upstream.lease import Lease, take
 from fastws.upstream.peer import Peer, lone_state
@@ -43,6 +44,7 @@ class Upstream:
             _peer(server, config, context, state)
             for server, state in zip_longest(config.servers, states)
         )
+        self.idle = Idle(config.keepalive, config.keepalive_timeout)
         self._sticky = config.balance.sticky
         self._balancer = self._build(config)
 

@@ -110,8 +110,6 @@ BAD_REQUESTS = {
         request("/chat", "Connection: keep-alive", without=["Connection"]),
         426,
     ),
-    "h2c": (request("/chat", "Upgrade: h2c", without=["Upgrade"]), 426),
-    "plain request": (lines("GET / HTTP/1.1", "Host: example.com"), 426),
     "long head": (request("/chat", *[f"X-{i}: {'x' * 4000}" for i in range(20)]), 431),
     "one long header": (request("/chat", "X-A: " + "x" * 70_000), 431),
     "201 headers": (request("/chat", *[f"X-{i}: x" for i in range(196)]), 431),

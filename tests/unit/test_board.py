@@ -120,7 +120,7 @@ def test_what_a_killed_worker_left_is_counted_out() -> None:
     goes.acquire()
     counts = shared.worker(1)
     counts.connection_opened()
-    counts.refused(404)
+    counts.answered(404)
     for number, client in ((7, "192.0.2.1:50"), (8, "[2001:db8::1]:50"), (9, "unix:")):
         place = counts.tunnel_opened(number, 2, client)
         if number == 8:
@@ -139,7 +139,7 @@ def test_what_a_killed_worker_left_is_counted_out() -> None:
     totals = shared.totals()
     assert (totals["accepted"], totals["opened"], totals["tunnels"]) == (1, 3, 0)
     assert (totals["bytes_in"], totals["messages_out"]) == (15, 10)
-    assert totals["refused"] == {404: 1}
+    assert totals["answers"] == {404: 1}
     assert totals["ended"] == {1: 1, 9: 2}
     assert shared.bury(1, ending=9) == []
     assert shared.totals() == totals

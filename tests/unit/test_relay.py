@@ -1162,7 +1162,7 @@ class TestMoving:
     @both_ways
     def test_the_rules_go_with_it(self, side: Side) -> None:
         given = {"max_message": 7, "validate_utf8": True, "queued_bytes": 6}
-        limits = {"idle": 5.5, "stall": 4.0, "close": 3.0, "linger": 2.0}
+        limits = {"idle": 5.5, "stall": 4.0, "close": 3.0, "linger": 2.0, "ping": 1.0}
         tunnel = opened(rsv_first=0x40, rsv_rest=0x20, **given, **limits).moved(0)
         assert {name: getattr(tunnel.rules, name) for name in {**given, **limits}} == {
             **given,
@@ -1183,6 +1183,35 @@ class TestMoving:
         assert tunnel.ending == Ending.OPEN
         tunnel.clock(110)
         assert tunnel.ending == Ending.IDLE
+
+    @both_ways
+    def test_an_answer_to_a_ping_of_ours_is_known(self, side: Side) -> None:
+        tunnel = opened(ping=10)
+        tunnel.clock(0)
+        tunnel.clock(10)
+        assert [frame.payload for frame in got(tunnel, side)] == [b"fastws"]
+        tunnel.take(other(side))
+        tunnel = tunnel.moved(15)
+        answer = by(side, PONG, b"fastws")
+        tunnel.receive(side, answer[:3])
+        tunnel = tunnel.moved(15)
+        tunnel.receive(side, answer[3:])
+        assert tunnel.take(other(side)) == b""
+        for now in (16, 26, 36):
+            tunnel.clock(now)
+            tunnel = tunnel.moved(now)
+        assert tunnel.ending == Ending.OPEN
+        tunnel.clock(46)
+        assert tunnel.ending == Ending.UNANSWERED
+
+    def test_the_time_until_the_next_ping_goes_on(self) -> None:
+        tunnel = opened(ping=10)
+        tunnel.clock(0)
+        tunnel = tunnel.moved(9)
+        tunnel.clock(9.9)
+        assert got(tunnel, DOWN) == []
+        tunnel.clock(10)
+        assert len(got(tunnel, DOWN)) == 1
 
     def test_a_clock_that_was_not_wound_up_is_not(self) -> None:
         tunnel = opened(idle=10).moved(0)
@@ -1230,10 +1259,10 @@ class TestMoving:
     @pytest.mark.parametrize("held", [b"\x82\x05hello", b"\x83", b"\x81\x00"])
     def test_a_pipe_cannot_hold_what_nothing_more_is_to_come_of(self, held: bytes) -> None:
         pipe = Pipe(Rules(), masked=False)
-        state = pipe.state()
+        state = pipe.state(0)
         pipe.forward(b"\x82")
-        at = pipe.state().index(b"\x01\x82")
+        at = pipe.state(0).index(b"\x01\x82")
         assert state[at : at + 2] == b"\0\0"
         forged = state[:at] + bytes([len(held)]) + held + state[at + 1 + len(held) :]
         with pytest.raises(ValueError, match="broken"):
-            pipe.restore(forged)
+            pipe.restore(forged, 0)

@@ -77,7 +77,7 @@ def closed(log: AccessLog, report: Any) -> None:
 
 def test_a_refusal_is_a_warning(log: AccessLog, lines: Callable[[], Lines]) -> None:
     log.refused(client="c", target=b"/x", host=b"h", status=404, reason="No route.")
-    assert log._counts.numbers()["refused"] == {404: 1}  # type: ignore[attr-defined]
+    assert log._counts.numbers()["answers"] == {404: 1}  # type: ignore[attr-defined]
     (line,) = lines()
     del line["time"]
     assert line == {

@@ -1,0 +1,87 @@
+"""Connections to servers that wait for the next request, as nginx's ``keepalive`` keeps them."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastws.upstream.peer import Peer
+
+
+class Idle:
+    """The connections to the servers of one upstream that are not in use.
+
+    At most ``most`` are kept, the latest ones, each for ``seconds``.
+    """
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._waiting: list[_Waiting] = []  # those that wait longest first
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def take(self, peer: Peer) -> asyncio.Transport | None:
+        """Return the connection to ``peer`` that was used last; None if there is none."""
+        for waiting in reversed(self._waiting):
+            if waiting.peer is peer:
+                self._waiting.remove(waiting)
+                waiting.timer.cancel()
+                if waiting.silent:
+                    return waiting.transport
+                waiting.transport.abort()
+        return None
+
+    def put(self, peer: Peer, transport: asyncio.Transport) -> None:
+        """Keep a connection that has served its request, and on which nothing is under way."""
+        self._waiting.append(_Waiting(self, peer, transport, self._seconds))
+        while len(self._waiting) > self._most:
+            self._waiting[0].drop()
+
+    def forget(self, waiting: _Waiting) -> None:
+        """Leave it out."""
+        if waiting in self._waiting:
+            self._waiting.remove(waiting)
+
+
+class _Waiting(asyncio.Protocol):
+    """The protocol of a connection while it waits: whatever happens ends it."""
+
+    def __init__(
+        self, idle: Idle, peer: Peer, transport: asyncio.Transport, seconds: float
+    ) -> None:
+        self.peer = peer
+        self.transport = transport
+        self.timer = asyncio.get_running_loop().call_later(seconds, self.drop)
+        self._idle = idle
+        transport.set_protocol(self)
+        transport.resume_reading()
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is nothing to read, not even the end, that was not told yet."""
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+    def drop(self) -> None:
+        """Close it."""
+        self.timer.cancel()
+        self._idle.forget(self)
+        self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:  # noqa: ARG002
+        """Nobody asked for anything."""
+        self.drop()
+
+    def eof_received(self) -> None:
+        """Close our half, too."""
+        self.drop()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """Know that it is gone."""
+        self.timer.cancel()
+        self._idle.forget(self)
