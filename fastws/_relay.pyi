@@ -22,6 +22,7 @@ class Ending(IntFlag):
     STALL = 7
     SHUTDOWN = 8
     UNANSWERED = 9
+    DRAIN = 10
 
 @final
 class Rules:
@@ -81,14 +82,14 @@ class Pipe:
     def why(self) -> str | None: ...
     @property
     def ended(self) -> bool: ...
-    def state(self) -> bytes:
+    def state(self, now: float) -> bytes:
         """Where in its stream the pipe stands, in bytes.
 
         While all is well: what the end of a pipe needs (a verdict, a close frame) does not stand
-        there.
+        there. `now` is the time of the clock that ticks for it, in seconds.
         """
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, state: bytes, now: float) -> None:
         """Go on where a pipe with the same rules stood.
 
         Raises ValueError if no pipe can stand there.
@@ -121,7 +122,7 @@ class Tunnel(Relay):
     def wake(self) -> None:
         """The time is up for which the tunnel asked its driver."""
 
-    def shut_down(self, code: int, reason: bytes) -> int:
+    def shut_down(self, code: int, reason: bytes, ending: int) -> int:
         """Close both sides with `code`, at the next frame boundary of each."""
 
     def abort(self) -> int:

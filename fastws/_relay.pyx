@@ -51,10 +51,10 @@ cdef double ANSWERS = 0.5
 # A tunnel's state in bytes, for another process on this machine, of another release perhaps: who
 # changes what stands there, or what it means, counts the version up.
 cdef int STATE_VERSION = 1
-cdef object ENVELOPE = Struct("=HI")           # the version, and the CRC of what follows:
-cdef object TUNNEL = Struct("=BB2?Qd")         # RSV bits, who is paused, `_marked` and its age
-cdef object RULES = Struct("=Q?Qdddd")         # the fields of `Rules` in their order
-cdef object PIPE = Struct("=5Q2?3B4s132p")     # of either direction: see `Pipe.state`
+cdef object ENVELOPE = Struct("=HI")            # the version, and the CRC of what follows:
+cdef object TUNNEL = Struct("=BB2?Qd")          # RSV bits, who is paused, `_marked` and its age
+cdef object RULES = Struct("=Q?Qddddd")         # the fields of `Rules` in their order
+cdef object PIPE = Struct("=5Q2?3B4s132pdB3?")  # of either direction: see `Pipe.state`
 cdef Py_ssize_t STATE_SIZE = ENVELOPE.size + TUNNEL.size + RULES.size + 2 * PIPE.size
 
 cdef const char* GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -125,9 +125,9 @@ cdef class Rules:
 @lru_cache(maxsize=1024)
 def _unpack_rules(bytes packed):
     """The same object for all tunnels of a route."""
-    message, utf8, queued, idle, stall, close, linger = RULES.unpack(packed)
+    message, utf8, queued, idle, stall, close, linger, ping = RULES.unpack(packed)
     return Rules(max_message=message, validate_utf8=utf8, queued_bytes=queued,
-                 idle=idle, stall=stall, close=close, linger=linger)
+                 idle=idle, stall=stall, close=close, linger=linger, ping=ping)
 
 
 # A held frame that was completed, until it is forwarded.
@@ -167,25 +167,29 @@ cdef class Pipe:
             spans.append(span.data[:span.size])
         return b"".join(spans)
 
-    def state(self):
+    def state(self, double now):
         """Where in its stream the pipe stands, in bytes. While all is well: what the end of a
-        pipe needs (a verdict, a close frame) does not stand there."""
+        pipe needs (a verdict, a close frame) does not stand there. `now`: see `Tunnel.tick`."""
         return PIPE.pack(
             self.remaining, self.message_size, self.key_position, self.forwarded, self.messages,
             self.message_open, self.checking,
             self.utf8.due, self.utf8.low, self.utf8.high,
-            self.key[:4], self.held[:self.held_size])
+            self.key[:4], self.held[:self.held_size],
+            now - self.marked_at, self.unanswered, self.heard, self.pinged, self.answers)
 
-    def restore(self, bytes state not None):
+    def restore(self, bytes state not None, double now):
         """Go on where a pipe with the same rules stood.
 
         Raises ValueError if no pipe can stand there.
         """
         cdef bytes held
+        cdef double age
         (self.remaining, self.message_size, self.key_position, self.forwarded, self.messages,
          self.message_open, self.checking,
          self.utf8.due, self.utf8.low, self.utf8.high,
-         key, held) = PIPE.unpack(state)
+         key, held,
+         age, self.unanswered, self.heard, self.pinged, self.answers) = PIPE.unpack(state)
+        self.marked_at = now - age
         memcpy(self.key, <const uint8_t*> key, 4)
         # A header or control frame that was held is so again.
         if self.forward(held) or self.deaf or self.held_size != len(held):
@@ -623,10 +627,10 @@ cdef class Tunnel(Relay):
             self._stop(DOWNSTREAM)
             self._settle()
 
-    cpdef int shut_down(self, uint16_t code, bytes reason) except -1:
+    cpdef int shut_down(self, uint16_t code, bytes reason, Ending ending) except -1:
         """Close both sides with `code`, at the next frame boundary of each."""
         if self.ending == OPEN:
-            self._note(SHUTDOWN, code, reason)
+            self._note(ending, code, reason)
             self._close_both(code, reason)
             self._settle()
         return 0
@@ -653,9 +657,9 @@ cdef class Tunnel(Relay):
                         self.ends[DOWNSTREAM].paused, self.ends[UPSTREAM].paused,
                         self._marked, -1 if self._stale else now - self._marked_at),
             RULES.pack(rules.max_message, rules.validate_utf8, rules.queued_bytes,
-                       rules.idle, rules.stall, rules.close, rules.linger),
-            self.upward.state(),
-            self.downward.state()))
+                       rules.idle, rules.stall, rules.close, rules.linger, rules.ping),
+            self.upward.state(now),
+            self.downward.state(now)))
         return ENVELOPE.pack(STATE_VERSION, crc32(body)) + body
 
     def restore(self, bytes state not None, double now):
@@ -679,8 +683,8 @@ cdef class Tunnel(Relay):
         Tunnel.__init__(self, _unpack_rules(body[:RULES.size]),
                         rsv_first=rsv_first, rsv_rest=rsv_rest)
         body = body[RULES.size:]
-        self.upward.restore(body[:PIPE.size])
-        self.downward.restore(body[PIPE.size:])
+        self.upward.restore(body[:PIPE.size], now)
+        self.downward.restore(body[PIPE.size:], now)
         self.ends[DOWNSTREAM].paused = down
         self.ends[UPSTREAM].paused = up
         self._stale = age < 0

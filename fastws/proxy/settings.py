@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fastws.proxy.routes import RouteTable
 from fastws.proxy.sites.table import SiteTable
 from fastws.proxy.sites.variables import Variables
 from fastws.upstream.group import Upstream
+from fastws.upstream.key import compile_key
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fastws._board import PeerState
     from fastws.config.model import Config
     from fastws.proxy.decision import Router
 
@@ -18,16 +23,23 @@ if TYPE_CHECKING:
 class Settings:
     """What one configuration asks for; a request keeps to those that it began with.
 
-    ``page`` is what a plain request for ``/`` gets, if anything. Raises OSError when a file that
-    the configuration names cannot be read.
+    ``states`` are those of the servers of each upstream, by its name and in their order. ``page``
+    is what a plain request for ``/`` gets, if anything. Raises OSError when a file that the
+    configuration names cannot be read.
     """
 
-    def __init__(self, config: Config, *, page: bytes | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        states: Mapping[str, Sequence[PeerState]] = MappingProxyType({}),
+        page: bytes | None = None,
+    ) -> None:
         self.config = config
         self.page = page
         self.limits = config.limits
         self.timeouts = config.timeouts
-        self.routes: Router = _sites(config) if config.sites else _routes(config)
+        self.routes = _router(config, states)
 
     def trusts(self, client: str) -> bool:
         """Whether the forwarding headers of the peer at this address are believed."""
@@ -37,11 +49,13 @@ class Settings:
         return any(address in network for network in self.config.trusted_proxies)
 
 
-def _routes(config: Config) -> RouteTable:
-    return RouteTable(config, {each.name: Upstream(each) for each in config.upstreams})
-
-
-def _sites(config: Config) -> SiteTable:
+def _router(config: Config, states: Mapping[str, Sequence[PeerState]]) -> Router:
     variables = Variables(config.maps)
-    upstreams = {each.name: Upstream(each, key=variables.key) for each in config.upstreams}
-    return SiteTable(config, upstreams, variables)
+    key = variables.key if config.sites else compile_key
+    upstreams = {
+        upstream.name: Upstream(upstream, states.get(upstream.name, ()), key=key)
+        for upstream in config.upstreams
+    }
+    if config.sites:
+        return SiteTable(config, upstreams, variables)
+    return RouteTable(config, upstreams)

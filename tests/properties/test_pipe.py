@@ -215,7 +215,7 @@ def moved(source: Source, pipe: Pipe) -> Pipe:
     """A pipe with the same rules that goes on where this one stands."""
     rules = Rules(max_message=source.max_message, validate_utf8=source.validate_utf8)
     other = Pipe(rules, masked=source.masked, rsv_first=source.rsv_first, rsv_rest=source.rsv_rest)
-    other.restore(pipe.state())
+    other.restore(pipe.state(0), 0)
     return other
 
 
@@ -231,7 +231,7 @@ def check_move(source: Source, data: bytes, place: int) -> None:
     if stays.verdict or stays.close_code:
         return
     goes = moved(source, stays)
-    assert goes.state() == stays.state()
+    assert goes.state(0) == stays.state(0)
     assert seen(goes) == seen(stays)
     assert goes.forward(data[place:]) == stays.forward(data[place:])
     assert seen(goes) == seen(stays)
@@ -263,8 +263,8 @@ def test_a_pipe_that_reads_any_state_refuses_it_or_is_sound(
 ) -> None:
     """What cannot be is refused; whatever else stood in the bytes, memory is safe."""
     pipe = Pipe(Rules(validate_utf8=True), masked=masked)
-    size = len(pipe.state())
+    size = len(pipe.state(0))
     with suppress(ValueError):
-        pipe.restore(state.draw(st.binary(min_size=size, max_size=size)))
+        pipe.restore(state.draw(st.binary(min_size=size, max_size=size)), 0)
     for part in state.draw(st.lists(st.binary(max_size=200), max_size=4)):
         assert len(pipe.forward(part)) <= 131 + len(part)

@@ -53,6 +53,8 @@ def _whole(tree: Tree, http: Scope) -> Raw:
     main = open_scope(None, tree, None)
     servers = list(http.inside("server"))
     raw: Raw = {"timeouts": {}, "limits": {}, "drain": {}}
+    if count := main.own("worker_processes"):
+        raw["workers"] = said(_number(count[0].values[0]), count[0])
     if seconds := main.own("worker_shutdown_timeout"):
         raw["drain"]["timeout"] = said(seconds[0].values[0], seconds[0])
     for scope in [http, *servers]:
