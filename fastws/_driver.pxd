@@ -27,7 +27,7 @@ cdef class Driver:
     cdef LegTunnel _first          # of the tunnels that are open, in a list
     cdef size_t _count
     cdef object _timer
-    cdef double _interval
+    cdef public double interval
 
     cdef int _link(self, LegTunnel tunnel) except -1
     cdef int _unlink(self, LegTunnel tunnel) except -1
@@ -37,12 +37,19 @@ cdef class LegTunnel(Tunnel):
     cdef Driver driver
     cdef Leg _downstream
     cdef Leg _upstream
-    cdef object _passage           # what the log is to be told at the end
+    cdef readonly object passage   # what the log is to be told at the end
+    cdef readonly bint resting     # nothing is read: it may move to another process
+    cdef object _told              # who is to be told when nothing is under way any more
+    cdef object _farewell          # a close that was asked for meanwhile
     cdef LegTunnel _previous       # in the driver's list
     cdef LegTunnel _next
 
     cdef inline Leg _leg(self, Side side)
     cdef int check(self, double now) except -1
+
+    # moving
+    cdef bint _movable(self) noexcept
+    cdef int look(self) except -1
 
 
 cdef class Leg:
@@ -63,3 +70,11 @@ cdef class Leg:
     cdef int release(self) except -1
     cdef int drop(self) except -1
     cdef int check(self, bint eof) except -1
+
+    # a tunnel that moves
+    cdef bint movable(self) noexcept
+    cdef int rest(self) except -1
+    cdef bint at_rest(self) noexcept
+    cdef int go_on(self) except -1
+    cdef bytes backlog(self)
+    cdef int leave(self) except -1

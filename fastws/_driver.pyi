@@ -1,7 +1,8 @@
 """What the drivers have in common: tunnels between two legs, their clock, their buffer."""
 
 import asyncio
-from typing import Protocol, final
+from collections.abc import Callable
+from typing import Any, Protocol, final
 
 from typing_extensions import disjoint_base
 
@@ -26,6 +27,8 @@ class Driver:
     `interval`: seconds between two looks at the clock, which is how late a time limit of a tunnel
     may be.
     """
+
+    interval: float
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop: ...
@@ -52,6 +55,21 @@ class Driver:
         behind either head. `passage.over(tunnel)` is called when both connections are gone.
         """
 
+    def adopt(
+        self, state: bytes, downstream: Leg, upstream: Leg, *, passage: _Passage
+    ) -> LegTunnel:
+        """A tunnel that another process had, at rest until `go_on` is called.
+
+        `state` is what its `state()` was there. Raises ValueError as `Tunnel.restore` does; then
+        it is not ours, and the legs are free.
+        """
+
+    def tunnels(self) -> list[LegTunnel]:
+        """All that are open, the youngest first."""
+
+    def traffic(self) -> tuple[int, int, int, int]:
+        """What went through the open tunnels: bytes from and to clients, then messages."""
+
     def tick(self) -> None:
         """Let every tunnel look at the clock."""
 
@@ -67,6 +85,39 @@ class LegTunnel(Tunnel):
 
     def start(self, head: bytes, early_downstream: bytes, early_upstream: bytes) -> None:
         """Send the answer, then the bytes that came behind the heads; from now on, read."""
+
+    @property
+    def passage(self) -> Any:
+        """What it was opened with; None when it is over."""
+
+    @property
+    def resting(self) -> bool:
+        """Is nothing read, so that it may move to another process?"""
+
+    def rest(self, told: Callable[[], object]) -> None:
+        """Stop reading, and call `told()` when nothing is under way any more.
+
+        Then `resting` says whether the tunnel can move: it cannot when it ends, or has a leg that
+        is not on a bare descriptor. Until `go_on` or `leave`, what its peers send waits in the
+        system's buffers.
+        """
+
+    @property
+    def descriptors(self) -> tuple[int, int]:
+        """Those of the client's connection and of the server's."""
+
+    @property
+    def queued(self) -> tuple[bytes, bytes]:
+        """What is still to be sent to the client, and to the server, of a tunnel at rest."""
+
+    def go_on(self) -> None:
+        """Read again: the tunnel is here, and stays."""
+
+    def leave(self) -> None:
+        """Forget a tunnel at rest, which goes on in another process.
+
+        Nothing is said to its peers, nor to its passage.
+        """
 
 @disjoint_base
 class Leg:

@@ -2,7 +2,7 @@
 
 cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint16_t, uint64_t
 
 from fastws._net cimport (
     AF_INET,
@@ -18,7 +18,7 @@ from fastws._net cimport (
     sockaddr_storage,
     socklen_t,
 )
-from fastws._relay cimport DOWNSTREAM, UPSTREAM, Rules, Side, Tunnel
+from fastws._relay cimport DOWNSTREAM, OPEN, SHUTDOWN, UPSTREAM, Ending, Rules, Side, Tunnel
 
 # What is read at least, while something is queued.
 cdef size_t MIN_READ = 4 * 1024
@@ -69,7 +69,7 @@ cdef class Driver:
         self._buffer = bytearray(BUFFER_SIZE)
         self.view = memoryview(self._buffer)
         self.data = <uint8_t*> PyByteArray_AS_STRING(self._buffer)
-        self._interval = interval
+        self.interval = interval
 
     def __len__(self):
         """How many tunnels are open."""
@@ -85,7 +85,7 @@ cdef class Driver:
         """
         cdef LegTunnel tunnel = LegTunnel(rules, rsv_first=rsv_first, rsv_rest=rsv_rest)
         tunnel.driver = self
-        tunnel._passage = passage
+        tunnel.passage = passage
         tunnel._downstream = downstream
         tunnel._upstream = upstream
         self._link(tunnel)
@@ -94,29 +94,61 @@ cdef class Driver:
         tunnel.start(head, early_downstream, early_upstream)
         return tunnel
 
+    def adopt(self, bytes state not None, Leg downstream not None, Leg upstream not None, *,
+              passage):
+        """A tunnel that another process had, at rest until `go_on` is called; `state` is what its
+        `state()` was there.
+
+        Raises ValueError as `Tunnel.restore` does; then it is not ours, and the legs are free.
+        """
+        cdef LegTunnel tunnel = LegTunnel.__new__(LegTunnel)
+        tunnel.restore(state, self.loop.time())
+        tunnel.driver = self
+        tunnel.passage = passage
+        tunnel.resting = True
+        tunnel._downstream = downstream
+        tunnel._upstream = upstream
+        self._link(tunnel)
+        downstream.attach(tunnel, DOWNSTREAM)
+        upstream.attach(tunnel, UPSTREAM)
+        return tunnel
+
     def tick(self):
         """Let every tunnel look at the clock."""
         cdef double now = self.loop.time()
         cdef LegTunnel tunnel
         self._timer = None
-        for tunnel in self._tunnels():
+        for tunnel in self.tunnels():
             tunnel.check(now)
         if self._count:
-            self._timer = self.loop.call_later(self._interval, self.tick)
+            self._timer = self.loop.call_later(self.interval, self.tick)
 
     def shut_down(self, int code, bytes reason):
         """Close every tunnel with `code`, each at its next frame boundaries."""
         cdef LegTunnel tunnel
-        for tunnel in self._tunnels():
-            tunnel.shut_down(code, reason)
+        for tunnel in self.tunnels():
+            tunnel.shut_down(code, reason, SHUTDOWN)
+
+    def traffic(self):
+        """What went through the open tunnels: bytes from and to clients, then messages."""
+        cdef LegTunnel tunnel = self._first
+        cdef uint64_t bytes_in = 0, bytes_out = 0, messages_in = 0, messages_out = 0
+        while tunnel is not None:
+            bytes_in += tunnel.upward.forwarded
+            bytes_out += tunnel.downward.forwarded
+            messages_in += tunnel.upward.messages
+            messages_out += tunnel.downward.messages
+            tunnel = tunnel._next
+        return bytes_in, bytes_out, messages_in, messages_out
 
     def abort(self):
         """Let go of every connection now."""
         cdef LegTunnel tunnel
-        for tunnel in self._tunnels():
+        for tunnel in self.tunnels():
             tunnel.abort()
 
-    def _tunnels(self):
+    def tunnels(self):
+        """All that are open, the youngest first."""
         cdef list tunnels = []
         cdef LegTunnel tunnel = self._first
         while tunnel is not None:
@@ -131,7 +163,7 @@ cdef class Driver:
         self._first = tunnel
         self._count += 1
         if self._timer is None:
-            self._timer = self.loop.call_later(self._interval, self.tick)
+            self._timer = self.loop.call_later(self.interval, self.tick)
         return 0
 
     cdef int _unlink(self, LegTunnel tunnel) except -1:
@@ -170,10 +202,86 @@ cdef class LegTunnel(Tunnel):
 
     cdef int check(self, double now) except -1:
         cdef Side side
+        if self.resting:
+            return 0
         for side in range(2):
             if not self.ends[side].gone:
                 self._leg(side).check(self.ends[side].eof)
         return self.tick(now)
+
+    # moving
+
+    def rest(self, told):
+        """Stop reading, and call `told()` when nothing is under way any more: then `resting` says
+        whether the tunnel can move. Until `go_on` or `leave`, what its peers send waits in the
+        system's buffers."""
+        self._told = told
+        if self._movable():
+            self.resting = True
+            self._downstream.rest()
+            self._upstream.rest()
+        self.look()
+
+    @property
+    def descriptors(self):
+        """Those of the client's connection and of the server's."""
+        return self._downstream.fileno(), self._upstream.fileno()
+
+    @property
+    def queued(self):
+        """What is still to be sent to the client, and to the server."""
+        return self._downstream.backlog(), self._upstream.backlog()
+
+    def go_on(self):
+        """Read again: the tunnel is here, and stays."""
+        cdef Side side
+        if not self.resting:
+            return
+        self.resting = False
+        farewell, self._farewell = self._farewell, None
+        for side in range(2):
+            self._leg(side).go_on()
+        for side in range(2):
+            if not self.ends[side].paused:
+                self._leg(side).resume()
+        if farewell is not None:
+            self.shut_down(*farewell)
+
+    def leave(self):
+        """Forget a tunnel at rest, which goes on in another process: nothing is said to its peers,
+        nor to its passage."""
+        if not self.resting:
+            return
+        self.resting = False
+        self.passage = None
+        self._downstream.leave()
+        self._upstream.leave()
+        self._downstream = self._upstream = None
+        self.driver._unlink(self)
+
+    cpdef int shut_down(self, uint16_t code, bytes reason, Ending ending) except -1:
+        if not self.resting:
+            return Tunnel.shut_down(self, code, reason, ending)
+        # Perhaps it is not ours any more: that is seen when it goes on, or leaves.
+        self._farewell = code, reason, ending
+        return 0
+
+    cdef bint _movable(self) noexcept:
+        return (self.ending == OPEN and self._farewell is None
+                and self._downstream is not None
+                and self._downstream.movable() and self._upstream.movable())
+
+    cdef int look(self) except -1:
+        """Something that was under way may have been the last."""
+        if self._told is None:
+            return 0
+        if not self._movable():
+            self.go_on()
+        elif not (self._downstream.at_rest() and self._upstream.at_rest()):
+            return 0
+        told, self._told = self._told, None
+        self.driver.loop.call_soon(told)
+        return 0
 
     # hooks
 
@@ -194,7 +302,7 @@ cdef class LegTunnel(Tunnel):
         return self._leg(side).pause()
 
     cdef int _resume(self, Side side) except -1:
-        return self._leg(side).resume()
+        return 0 if self.resting else self._leg(side).resume()
 
     cdef int _send_eof(self, Side side) except -1:
         return self._leg(side).send_eof()
@@ -206,7 +314,8 @@ cdef class LegTunnel(Tunnel):
         return self._leg(side).drop()
 
     cdef int _over(self) except -1:
-        passage, self._passage = self._passage, None
+        passage, self.passage = self.passage, None
+        self.resting = False
         self.driver._unlink(self)
         self._downstream = self._upstream = None  # they refer to us
         passage.over(self)
@@ -255,3 +364,29 @@ cdef class Leg:
     cdef int check(self, bint eof) except -1:
         """What no event tells: called with the clock."""
         return 0
+
+    # a tunnel that moves
+
+    cdef bint movable(self) noexcept:
+        """Can another process go on with this connection?"""
+        return False
+
+    cdef int rest(self) except -1:
+        """Ask for nothing more, and say `tunnel.look()` when the last answer is there."""
+        raise NotImplementedError
+
+    cdef bint at_rest(self) noexcept:
+        """Is nothing under way?"""
+        raise NotImplementedError
+
+    cdef int go_on(self) except -1:
+        """Send what is queued; to read, `resume` is called."""
+        raise NotImplementedError
+
+    cdef bytes backlog(self):
+        """What is queued, at rest."""
+        raise NotImplementedError
+
+    cdef int leave(self) except -1:
+        """Close the descriptor, of which another process has a duplicate, and say nothing."""
+        raise NotImplementedError

@@ -97,7 +97,7 @@ cdef class EpollLeg(SocketLeg):
     cdef int _set(self, uint32_t events) except -1:
         cdef epoll_event event
         cdef int operation = EPOLL_CTL_MOD if self._watched else EPOLL_CTL_ADD
-        if events == self._events and self._watched:
+        if self.resting or (events == self._events and self._watched):
             return 0
         event.events = self._events = events
         event.data.ptr = <void*> self
@@ -107,6 +107,12 @@ cdef class EpollLeg(SocketLeg):
             self._watched = True
             Py_INCREF(self)    # for the pointer that the kernel has now
         return 0
+
+    # a tunnel that moves
+
+    cdef int rest(self) except -1:
+        SocketLeg.rest(self)
+        return self._ignore()
 
     cdef int _ignore(self) except -1:
         """Hear of nothing, which no empty set of events asks for."""

@@ -39,5 +39,11 @@ class MemoryTunnel(Tunnel):
     def clock(self, now: float) -> None:
         """The time is `now`, in seconds."""
 
+    def moved(self, now: float) -> MemoryTunnel:
+        """The same tunnel, as it goes on in another process.
+
+        Raises ValueError as `state` does.
+        """
+
     def take(self, side: _Side) -> bytes:
         """What was sent to `side` since the last call."""

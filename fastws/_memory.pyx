@@ -67,6 +67,16 @@ cdef class MemoryTunnel(Tunnel):
         """The time is `now`, in seconds."""
         self.tick(now)
 
+    def moved(self, double now):
+        """The same tunnel, as it goes on in another process."""
+        cdef MemoryTunnel other = MemoryTunnel.__new__(MemoryTunnel)
+        other.restore(self.state(now), now)
+        other._sent = self._sent
+        other._queues = self._queues
+        other.blocked = self.blocked
+        other.log = self.log
+        return other
+
     # what went out
 
     def take(self, str side):

@@ -13,6 +13,7 @@ cdef extern from "<sys/socket.h>" nogil:
         AF_INET6
         MSG_DONTWAIT
         MSG_NOSIGNAL
+        SHUT_RDWR
         SHUT_WR
         SOCK_STREAM
         SOL_SOCKET

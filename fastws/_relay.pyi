@@ -22,6 +22,7 @@ class Ending(IntFlag):
     STALL = 7
     SHUTDOWN = 8
     UNANSWERED = 9
+    DRAIN = 10
 
 @final
 class Rules:
@@ -81,6 +82,19 @@ class Pipe:
     def why(self) -> str | None: ...
     @property
     def ended(self) -> bool: ...
+    def state(self, now: float) -> bytes:
+        """Where in its stream the pipe stands, in bytes.
+
+        While all is well: what the end of a pipe needs (a verdict, a close frame) does not stand
+        there. `now` is the time of the clock that ticks for it, in seconds.
+        """
+
+    def restore(self, state: bytes, now: float) -> None:
+        """Go on where a pipe with the same rules stood.
+
+        Raises ValueError if no pipe can stand there.
+        """
+
     def forward(self, data: Buffer) -> bytes:
         """Feed all of `data`; returns what may go on to the sink."""
 
@@ -108,8 +122,21 @@ class Tunnel(Relay):
     def wake(self) -> None:
         """The time is up for which the tunnel asked its driver."""
 
-    def shut_down(self, code: int, reason: bytes) -> int:
+    def shut_down(self, code: int, reason: bytes, ending: int) -> int:
         """Close both sides with `code`, at the next frame boundary of each."""
 
     def abort(self) -> int:
         """Let go of both connections now."""
+
+    def state(self, now: float) -> bytes:
+        """The tunnel in bytes, but for what is queued.
+
+        `now` is the time of the clock that ticks for it, in seconds. Raises ValueError unless the
+        tunnel is open: one that ends does so where it is.
+        """
+
+    def restore(self, state: bytes, now: float) -> None:
+        """Become the tunnel of that state; for a new object, in place of its initialization.
+
+        Raises ValueError if the state is broken, or of another version.
+        """

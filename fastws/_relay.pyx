@@ -1,6 +1,9 @@
 """See _relay.pxd, the table of contents."""
 
+from functools import lru_cache
 from os import urandom
+from struct import Struct
+from zlib import crc32
 
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
@@ -44,6 +47,15 @@ cdef int MISSES = 2
 
 # How long a client that broke a rule may wait for answers to what it sent before, in seconds.
 cdef double ANSWERS = 0.5
+
+# A tunnel's state in bytes, for another process on this machine, of another release perhaps: who
+# changes what stands there, or what it means, counts the version up.
+cdef int STATE_VERSION = 1
+cdef object ENVELOPE = Struct("=HI")            # the version, and the CRC of what follows:
+cdef object TUNNEL = Struct("=BB2?Qd")          # RSV bits, who is paused, `_marked` and its age
+cdef object RULES = Struct("=Q?Qddddd")         # the fields of `Rules` in their order
+cdef object PIPE = Struct("=5Q2?3B4s132pdB3?")  # of either direction: see `Pipe.state`
+cdef Py_ssize_t STATE_SIZE = ENVELOPE.size + TUNNEL.size + RULES.size + 2 * PIPE.size
 
 cdef const char* GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 cdef const char* BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -110,6 +122,14 @@ cdef class Rules:
         self.ping = ping
 
 
+@lru_cache(maxsize=1024)
+def _unpack_rules(bytes packed):
+    """The same object for all tunnels of a route."""
+    message, utf8, queued, idle, stall, close, linger, ping = RULES.unpack(packed)
+    return Rules(max_message=message, validate_utf8=utf8, queued_bytes=queued,
+                 idle=idle, stall=stall, close=close, linger=linger, ping=ping)
+
+
 # A held frame that was completed, until it is forwarded.
 cdef uint8_t[MAX_CONTROL] completed
 
@@ -146,6 +166,34 @@ cdef class Pipe:
             position += self.feed(&data[position], size - position, &span)
             spans.append(span.data[:span.size])
         return b"".join(spans)
+
+    def state(self, double now):
+        """Where in its stream the pipe stands, in bytes. While all is well: what the end of a
+        pipe needs (a verdict, a close frame) does not stand there. `now`: see `Tunnel.tick`."""
+        return PIPE.pack(
+            self.remaining, self.message_size, self.key_position, self.forwarded, self.messages,
+            self.message_open, self.checking,
+            self.utf8.due, self.utf8.low, self.utf8.high,
+            self.key[:4], self.held[:self.held_size],
+            now - self.marked_at, self.unanswered, self.heard, self.pinged, self.answers)
+
+    def restore(self, bytes state not None, double now):
+        """Go on where a pipe with the same rules stood.
+
+        Raises ValueError if no pipe can stand there.
+        """
+        cdef bytes held
+        cdef double age
+        (self.remaining, self.message_size, self.key_position, self.forwarded, self.messages,
+         self.message_open, self.checking,
+         self.utf8.due, self.utf8.low, self.utf8.high,
+         key, held,
+         age, self.unanswered, self.heard, self.pinged, self.answers) = PIPE.unpack(state)
+        self.marked_at = now - age
+        memcpy(self.key, <const uint8_t*> key, 4)
+        # A header or control frame that was held is so again.
+        if self.forward(held) or self.deaf or self.held_size != len(held):
+            raise ValueError("the state of a pipe is broken")
 
     # bytes in, bytes to forward out
 
@@ -579,10 +627,10 @@ cdef class Tunnel(Relay):
             self._stop(DOWNSTREAM)
             self._settle()
 
-    cpdef int shut_down(self, uint16_t code, bytes reason) except -1:
+    cpdef int shut_down(self, uint16_t code, bytes reason, Ending ending) except -1:
         """Close both sides with `code`, at the next frame boundary of each."""
         if self.ending == OPEN:
-            self._note(SHUTDOWN, code, reason)
+            self._note(ending, code, reason)
             self._close_both(code, reason)
             self._settle()
         return 0
@@ -592,6 +640,56 @@ cdef class Tunnel(Relay):
         self._drop(DOWNSTREAM)
         self._drop(UPSTREAM)
         return 0
+
+    # moving to another process
+
+    def state(self, double now):
+        """The tunnel in bytes, but for what is queued; `now` is as for `tick`.
+
+        Raises ValueError unless the tunnel is open: one that ends does so where it is.
+        """
+        cdef Rules rules = self.rules
+        cdef bytes body
+        if self.ending != OPEN:
+            raise ValueError("a tunnel that ends cannot move")
+        body = b"".join((
+            TUNNEL.pack(self.upward.rsv_first, self.upward.rsv_rest,
+                        self.ends[DOWNSTREAM].paused, self.ends[UPSTREAM].paused,
+                        self._marked, -1 if self._stale else now - self._marked_at),
+            RULES.pack(rules.max_message, rules.validate_utf8, rules.queued_bytes,
+                       rules.idle, rules.stall, rules.close, rules.linger, rules.ping),
+            self.upward.state(now),
+            self.downward.state(now)))
+        return ENVELOPE.pack(STATE_VERSION, crc32(body)) + body
+
+    def restore(self, bytes state not None, double now):
+        """Become the tunnel of that state; for a new object, in place of its initialization.
+
+        Raises ValueError if the state is broken, or of another version.
+        """
+        cdef uint8_t rsv_first, rsv_rest
+        cdef uint64_t marked
+        cdef double age
+        cdef bytes body = state[ENVELOPE.size:]
+        if len(state) < ENVELOPE.size:
+            raise ValueError("the state of a tunnel is broken")
+        version, crc = ENVELOPE.unpack_from(state)
+        if version != STATE_VERSION:
+            raise ValueError(f"the state of a tunnel has version {version}, not {STATE_VERSION}")
+        if len(state) != STATE_SIZE or crc != crc32(body):
+            raise ValueError("the state of a tunnel is broken")
+        rsv_first, rsv_rest, down, up, marked, age = TUNNEL.unpack_from(body)
+        body = body[TUNNEL.size:]
+        Tunnel.__init__(self, _unpack_rules(body[:RULES.size]),
+                        rsv_first=rsv_first, rsv_rest=rsv_rest)
+        body = body[RULES.size:]
+        self.upward.restore(body[:PIPE.size], now)
+        self.downward.restore(body[PIPE.size:], now)
+        self.ends[DOWNSTREAM].paused = down
+        self.ends[UPSTREAM].paused = up
+        self._stale = age < 0
+        self._marked = marked
+        self._marked_at = now - age
 
     # private: frames
 

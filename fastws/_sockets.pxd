@@ -48,6 +48,7 @@ cdef class SocketLeg(Leg):
     cdef bint finishing            # the end of file goes behind what is queued,
     cdef bint closing              # or the end of the connection
     cdef bint closed               # nothing is done any more but to say so
+    cdef bint resting              # nothing is asked for: the tunnel may move
 
     cdef int begin(self, Sockets sockets, int fd, protocol) except -1
 

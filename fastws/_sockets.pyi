@@ -37,6 +37,12 @@ class Sockets:
         `connect_failed(error)`. Raises OSError if it fails at once.
         """
 
+    def adopt(self, fd: int, queued: bytes) -> SocketLeg:
+        """The leg, at rest, of a connection that another process had.
+
+        `queued` is what that had still to send. The descriptor is the leg's from now on.
+        """
+
     def turn(self) -> None:
         """Let everything happen that is due."""
 

@@ -112,6 +112,16 @@ cdef class Sockets:
             raise failure(outcome)
         return leg
 
+    def adopt(self, int fd, bytes queued not None):
+        """The leg, at rest, of a connection that another process had; `queued` is what that had
+        still to send. The descriptor is the leg's from now on."""
+        cdef SocketLeg leg = self._leg()
+        leg.begin(self, fd, None)
+        leg.resting = True
+        if queued:
+            leg._enqueue(<const uint8_t*> queued, len(queued))
+        return leg
+
     def turn(self):
         """Let everything happen that is due."""
         self._scheduled = False
@@ -364,6 +374,32 @@ cdef class SocketLeg(Leg):
             self.drop()
         return 0
 
+    # a tunnel that moves
+
+    cdef bint movable(self) noexcept:
+        return not self.closed and not self.broken
+
+    cdef int rest(self) except -1:
+        self.resting = True
+        self.wanted = False
+        return 0
+
+    cdef bint at_rest(self) noexcept:
+        return True
+
+    cdef int go_on(self) except -1:
+        self.resting = False
+        return self._await_room() if self.queued() else 0
+
+    cdef bytes backlog(self):
+        return self._queue.memory[self._queue.start:self._queue.end]
+
+    cdef int leave(self) except -1:
+        c_close(self.fd)
+        self.fd = -1
+        self.closed = True
+        return self._forget()
+
     # what the descriptor says
 
     cdef int begin(self, Sockets sockets, int fd, protocol) except -1:
@@ -475,7 +511,8 @@ cdef class SocketLeg(Leg):
             self.fd = -1
         self._forget()
         if self.tunnel is not None:
-            return self.tunnel.lost(self.side)
+            self.tunnel.lost(self.side)
+            return self.tunnel.look()
         self.reader = self.writer = None
         if self.connecting:
             protocol.connect_failed(self._error)

@@ -49,7 +49,7 @@ cdef class Uring(Sockets):
     cdef Sqe* _prepare(self, RingLeg leg, int op, uint8_t opcode) except NULL
     cdef int _cancel(self, RingLeg leg, int op) except -1
     cdef int _send_dirty(self) except -1
-    cdef int _enter(self) except -1
+    cdef bint _enter(self) except -1
 
     # completions
     cdef int _reap(self) except -1
@@ -82,6 +82,9 @@ cdef class RingLeg(SocketLeg):
     cdef int _spill(self) except -1
     cdef int _soil(self) except -1
     cdef int _fill(self, size_t size) except -1
-    cdef bint _take_off(self) noexcept
+    cdef bint _may_send(self) noexcept
+    cdef void _take_off(self) noexcept
     cdef int _put_back(self, const uint8_t* data, size_t size) except -1
     cdef int _over(self) except -1
+    cdef int _cancel_all(self) except -1
+    cdef int _ask(self) except -1

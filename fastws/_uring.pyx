@@ -2,7 +2,7 @@
 
 cimport cython
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.errno cimport EAGAIN, EINTR, ENOBUFS
+from libc.errno cimport EAGAIN, EBUSY, EINTR, ENOBUFS, ENOMEM
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free
 
@@ -36,7 +36,15 @@ from fastws._io_uring cimport (
     store,
     store16,
 )
-from fastws._net cimport MSG_DONTWAIT, MSG_NOSIGNAL, POLLIN, POLLOUT, c_close
+from fastws._net cimport (
+    MSG_DONTWAIT,
+    MSG_NOSIGNAL,
+    POLLIN,
+    POLLOUT,
+    SHUT_RDWR,
+    c_close,
+    c_shutdown,
+)
 from fastws._queue cimport Queue, queue_clear, queue_size
 from fastws._sockets cimport SocketLeg, Sockets, failure
 
@@ -108,6 +116,7 @@ cdef class Uring(Sockets):
 
     cdef int _turn(self) except -1:
         cdef int i
+        cdef bint taken = True
         self._reads = 0
         for i in range(ROUNDS):
             self._bury()
@@ -115,11 +124,11 @@ cdef class Uring(Sockets):
             # Only the kernel can say more than stands in the queue.
             if (self.ring.sq_next != self.ring.sq_submitted
                     or (i == 0 and load(self.ring.cq_tail) == load(self.ring.cq_head))):
-                self._enter()
+                taken = self._enter()
             elif i:
                 return 0
             self._reap()
-            if self._reads >= READS:
+            if self._reads >= READS or not taken:
                 break
         self._scheduled = True
         self.driver.loop.call_soon(self.turn)
@@ -133,7 +142,7 @@ cdef class Uring(Sockets):
             self._enter()
             sqe = ring_next(&self.ring)
             if sqe is NULL:
-                raise OSError(EAGAIN, "the kernel takes no requests")
+                raise failure(EAGAIN)
         sqe.opcode = opcode
         self.wake()
         return sqe
@@ -154,27 +163,35 @@ cdef class Uring(Sockets):
         return 0
 
     cdef int _send_dirty(self) except -1:
+        """Send for the legs that have something; those that no request can be made for are tried
+        again in the next round."""
         cdef RingLeg leg
         cdef Sqe* sqe
-        cdef list dirty
-        if not self._dirty:
-            return 0
-        dirty, self._dirty = self._dirty, []
-        for leg in dirty:
-            leg._dirty = False
-            if not leg._take_off():
-                continue
-            sqe = self._prepare(leg, SEND, OP_SEND)
-            sqe.addr = <uintptr_t> leg._flight.data
-            sqe.len = <uint32_t> leg._flight.size
-            sqe.op_flags = MSG_DONTWAIT | MSG_NOSIGNAL
+        cdef Py_ssize_t done = 0
+        try:
+            for leg in self._dirty:
+                if leg._may_send():
+                    sqe = self._prepare(leg, SEND, OP_SEND)
+                    leg._take_off()
+                    sqe.addr = <uintptr_t> leg._flight.data
+                    sqe.len = <uint32_t> leg._flight.size
+                    sqe.op_flags = MSG_DONTWAIT | MSG_NOSIGNAL
+                leg._dirty = False
+                done += 1
+        except BlockingIOError:
+            pass               # the kernel takes no more requests now
+        finally:
+            del self._dirty[:done]
         return 0
 
-    cdef int _enter(self) except -1:
+    cdef bint _enter(self) except -1:
+        """Submit what was prepared; False if the kernel cannot take it now."""
         cdef int outcome = ring_enter(&self.ring)
-        if outcome < 0 and outcome != -EAGAIN:
+        if outcome in (-EAGAIN, -EBUSY, -ENOMEM):
+            return False
+        if outcome < 0:
             raise failure(-outcome)
-        return 0
+        return True
 
     # completions
 
@@ -206,8 +223,12 @@ cdef class Uring(Sockets):
             leg.received(res, flags)
         elif op == SEND:
             leg.sent(res)
-        elif leg.closed or res < 0:
+        elif leg.closed:
             pass
+        elif res == -ECANCELED:
+            leg._ask()
+        elif res < 0:
+            leg.failed(-res)
         elif op == READABLE:
             self._reads += 1
             leg.readable()
@@ -217,6 +238,8 @@ cdef class Uring(Sockets):
             leg.writable()
         if leg.closed:
             leg._over()
+        elif leg.resting:
+            leg.tunnel.look()
         return 0
 
     # buffers
@@ -334,19 +357,22 @@ cdef class RingLeg(SocketLeg):
             self._unwatch()
         return 0
 
-    cdef bint _take_off(self) noexcept:
-        """Make what is to be sent next the flight; False if nothing can be sent now."""
+    cdef bint _may_send(self) noexcept:
+        """Is there something to send, and nothing to wait for before?"""
         if self._flight.size or self.broken or self._pending & (1 << WRITABLE):
             return False
+        return self._span.size != 0 or queue_size(&self._queue) != 0
+
+    cdef void _take_off(self) noexcept:
+        """Make what is to be sent next the flight."""
         if self._span.size:
             self._flight = self._span
             self._span.size = 0
-        elif queue_size(&self._queue):
+        else:
             self._flight = Span(data=self._queue.memory + self._queue.start,
                                 size=queue_size(&self._queue), buffer=-1,
                                 memory=self._queue.memory)
             self._queue = Queue(memory=NULL, start=0, end=0, capacity=0)
-        return self._flight.size != 0
 
     cdef int _put_back(self, const uint8_t* data, size_t size) except -1:
         """Queue before everything else what was not taken."""
@@ -389,6 +415,35 @@ cdef class RingLeg(SocketLeg):
             (<Uring> self.sockets)._release_buffer(self._span.buffer)
         return SocketLeg._forget(self)
 
+    cdef int _cancel_all(self) except -1:
+        """Ask for the end of all that waits for the peer."""
+        cdef int op
+        for op in (RECV, READABLE, WRITABLE):
+            if self._pending & (1 << op):
+                (<Uring> self.sockets)._cancel(self, op)
+        return 0
+
+    cdef int _ask(self) except -1:
+        """Ask for what is wanted: nothing could be asked for while requests were cancelled."""
+        if self.wanted:
+            self._watch()
+        if queue_size(&self._queue) and self._flight.size == 0:
+            self._await_room()
+        return 0
+
+    # a tunnel that moves
+
+    cdef int rest(self) except -1:
+        SocketLeg.rest(self)
+        return self._cancel_all()
+
+    cdef bint at_rest(self) noexcept:
+        return self._pending == 0 and not (self._dirty and self._may_send())
+
+    cdef int go_on(self) except -1:
+        self.resting = False
+        return 0 if self.closed else self._ask()
+
     # hooks
 
     cdef int _watch(self) except -1:
@@ -411,14 +466,15 @@ cdef class RingLeg(SocketLeg):
 
     cdef int _await_room(self) except -1:
         cdef Sqe* sqe
-        if not self._pending & (1 << WRITABLE):
+        if not self.resting and not self._pending & (1 << WRITABLE):
             sqe = (<Uring> self.sockets)._prepare(self, WRITABLE, OP_POLL_ADD)
             sqe.op_flags = POLLOUT
         return 0
 
     cdef int _let_go(self) except -1:
-        cdef int op
-        for op in (RECV, READABLE, WRITABLE):
-            if self._pending & (1 << op):
-                (<Uring> self.sockets)._cancel(self, op)
+        try:
+            self._cancel_all()
+        except OSError:
+            # The end of the connection ends what waits for it, and needs no request.
+            c_shutdown(self.fd, SHUT_RDWR)
         return self._over()

@@ -5,6 +5,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from fastws.config.check_sites import check_sites
 from fastws.config.faults import Faults, did_you_mean
 from fastws.config.model import Config, Listener, Route, Upstream
 
@@ -12,8 +13,6 @@ _Key = TypeVar("_Key", bound=Hashable)
 
 # The methods that nginx allows a backup with.
 _WITH_BACKUPS = ("round_robin", "least_conn")
-
-_LATER = "comes with a later version"
 
 _MISMATCH = "tls_key does not belong to tls_cert"
 _NOT_PEM = "tls_cert or tls_key is not a PEM file of its kind"
@@ -29,7 +28,7 @@ def check(config: Config, origin: str, flags: Mapping[str, str], *, demo: bool =
     _check_listeners(config, faults)
     _check_upstreams(config, faults, demo=demo)
     _check_routes(config, faults)
-    _check_what_comes_later(config, faults)
+    check_sites(config, faults)
     faults.settle()
 
 
@@ -45,6 +44,9 @@ def _check_listeners(config: Config, faults: Faults) -> None:
         faults.add(f"listeners[{i}]", f"listens where listeners[{first}] does")
     for i, listener in enumerate(config.listeners):
         _check_certificate(listener, f"listeners[{i}]", faults)
+        for j, each in enumerate(listener.certificates):
+            here = f"listeners[{i}].certificates[{j}]"
+            _check_key_pair(each.tls_cert, each.tls_key, here, faults)
 
 
 def _check_certificate(listener: Listener, path: str, faults: Faults) -> None:
@@ -90,7 +92,7 @@ def _why_unreadable(file: str) -> str:
 
 
 def _check_upstreams(config: Config, faults: Faults, *, demo: bool) -> None:
-    if not config.upstreams:
+    if not config.upstreams and not config.sites:
         faults.add("upstreams", "there is none", "give one, or --upstream HOST:PORT")
     names = (upstream.name for upstream in config.upstreams)
     for i, first in _repeated(names):
@@ -127,7 +129,7 @@ def _check_authorities(upstream: Upstream, path: str, faults: Faults) -> None:
 
 def _check_routes(config: Config, faults: Faults) -> None:
     names = [upstream.name for upstream in config.upstreams]
-    if names and not config.routes:
+    if names and not config.routes and not config.sites:
         faults.add("routes", "there is none", "say which requests go to which upstream")
     for i, route in enumerate(config.routes):
         if route.upstream not in names:
@@ -143,11 +145,6 @@ def _check_ambiguous_routes(routes: tuple[Route, ...], faults: Faults) -> None:
             first = seen.setdefault((host, route.path), i)
             if first != i:
                 faults.add(f"routes[{i}]", f"is for {host} and {route.path}, as routes[{first}] is")
-
-
-def _check_what_comes_later(config: Config, faults: Faults) -> None:
-    if config.workers > 1:
-        faults.add("workers", f"more than one {_LATER}")
 
 
 def _repeated(keys: Iterable[_Key]) -> Iterator[tuple[int, int]]:

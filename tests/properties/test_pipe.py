@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -208,3 +209,62 @@ def test_nothing_after_the_verdict(masked: bool, stream: st.DataObject) -> None:
         assert pipe.forward(frame(TEXT, b"more", key=key)) == b""
         assert pipe.forward(frame(CLOSE, close_payload(1000), key=key)) == b""
         assert (pipe.verdict, pipe.close_code) == (expected.verdict, expected.close_code)
+
+
+def moved(source: Source, pipe: Pipe) -> Pipe:
+    """A pipe with the same rules that goes on where this one stands."""
+    rules = Rules(max_message=source.max_message, validate_utf8=source.validate_utf8)
+    other = Pipe(rules, masked=source.masked, rsv_first=source.rsv_first, rsv_rest=source.rsv_rest)
+    other.restore(pipe.state(0), 0)
+    return other
+
+
+def seen(pipe: Pipe) -> tuple[object, ...]:
+    """What a pipe tells of itself."""
+    names = ("forwarded", "messages", "close_code", "close_reason", "verdict", "why", "boundary")
+    return tuple(getattr(pipe, name) for name in names)
+
+
+def check_move(source: Source, data: bytes, place: int) -> None:
+    """A pipe that is written and read back at that place behaves like one that is not."""
+    stays, _ = relayed(source, [data[:place]])
+    if stays.verdict or stays.close_code:
+        return
+    goes = moved(source, stays)
+    assert goes.state(0) == stays.state(0)
+    assert seen(goes) == seen(stays)
+    assert goes.forward(data[place:]) == stays.forward(data[place:])
+    assert seen(goes) == seen(stays)
+    assert goes.forward(data) == stays.forward(data)
+    assert seen(goes) == seen(stays)
+
+
+@given(st.data(), sources, splits)
+def test_a_pipe_moves_anywhere_in_its_stream(
+    data: st.DataObject, source: Source, places: list[int]
+) -> None:
+    stream = data.draw(streams(masked=source.masked))
+    for place in places:
+        check_move(source, stream, place % (len(stream) + 1))
+
+
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("text", WRONG_TEXTS)
+def test_a_pipe_moves_anywhere_in_a_wrong_text(text: bytes, masked: bool) -> None:  # noqa: FBT001
+    source = Source(masked=masked, validate_utf8=True)
+    stream = wrong_stream(source, text)
+    for place in range(len(stream) + 1):
+        check_move(source, stream, place)
+
+
+@given(state=st.data(), masked=st.booleans())
+def test_a_pipe_that_reads_any_state_refuses_it_or_is_sound(
+    state: st.DataObject, *, masked: bool
+) -> None:
+    """What cannot be is refused; whatever else stood in the bytes, memory is safe."""
+    pipe = Pipe(Rules(validate_utf8=True), masked=masked)
+    size = len(pipe.state(0))
+    with suppress(ValueError):
+        pipe.restore(state.draw(st.binary(min_size=size, max_size=size)), 0)
+    for part in state.draw(st.lists(st.binary(max_size=200), max_size=4)):
+        assert len(pipe.forward(part)) <= 131 + len(part)

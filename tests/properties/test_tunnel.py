@@ -172,9 +172,15 @@ class TunnelMachine(RuleBasedStateMachine):
             self.woken = True
             self.tunnel.wake()
 
+    @rule()
+    def move(self) -> None:
+        """Another process goes on with it: nobody can tell."""
+        if self.tunnel.ending == Ending.OPEN:
+            self.tunnel = self.tunnel.moved(self.now)
+
     @rule(code=st.sampled_from([1001, 1012]), reason=st.sampled_from([b"", b"away"]))
     def shut_down(self, code: int, reason: bytes) -> None:
-        self.tunnel.shut_down(code, reason)
+        self.tunnel.shut_down(code, reason, Ending.SHUTDOWN)
 
     @precondition(lambda self: not any(self.asked("abort", side) for side in SIDES))
     @rule(really=st.integers(0, 5))

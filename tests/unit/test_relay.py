@@ -81,7 +81,7 @@ class TestPayloadThatNobodySees:
     def test_a_close_frame_of_ours_stands_behind_it(self, side: Side) -> None:
         tunnel, sent = opened(), by(side, TEXT, LONG)
         tunnel.receive(side, sent[:-4])
-        tunnel.shut_down(1001, b"now")
+        tunnel.shut_down(1001, b"now", Ending.SHUTDOWN)
         assert tunnel.splice(side, sent[-4:]) == 4
         text, close = got(tunnel, other(side))
         assert (text.payload, close.close) == (LONG, (1001, "now"))
@@ -528,7 +528,7 @@ def ended_at_once(first: Side) -> list[tuple[str, str]]:
 class TestShutDown:
     def test_between_frames(self) -> None:
         tunnel = opened()
-        tunnel.shut_down(1001, b"going away")
+        tunnel.shut_down(1001, b"going away", Ending.SHUTDOWN)
         assert got_close(tunnel, DOWN) == (1001, "going away")
         assert got_close(tunnel, UP) == (1001, "going away")
         assert (tunnel.ending, tunnel.code, tunnel.reason) == (
@@ -542,7 +542,7 @@ class TestShutDown:
     def test_inside_a_frame(self, side: Side) -> None:
         tunnel, sent = opened(), by(side, TEXT, LONG)
         tunnel.receive(side, sent[:-4])
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         assert tunnel.take(other(side)) == sent[:-4]
         assert got_close(tunnel, side) == (1001, "")
         tunnel.receive(side, sent[-4:-1])
@@ -556,7 +556,7 @@ class TestShutDown:
     def test_the_close_stands_right_behind_the_frame(self, side: Side) -> None:
         tunnel, sent = opened(), by(side, TEXT, LONG)
         tunnel.receive(side, sent[:-4])
-        tunnel.shut_down(1001, b"now")
+        tunnel.shut_down(1001, b"now", Ending.SHUTDOWN)
         tunnel.receive(side, sent[-4:] + by(side, TEXT, b"late"))
         text, close = got(tunnel, other(side))
         assert (text.payload, close.close) == (LONG, (1001, "now"))
@@ -566,7 +566,7 @@ class TestShutDown:
     def test_inside_a_held_frame(self, side: Side, left: int) -> None:
         tunnel, ping = opened(), by(side, PING, LONG)
         tunnel.receive(side, ping[:-left])
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         assert got_close(tunnel, other(side)) == (1001, "")
         tunnel.receive(side, ping[-left:])
         assert tunnel.take(other(side)) == b""
@@ -578,7 +578,7 @@ class TestShutDown:
     def test_inside_a_fragmented_message(self, side: Side) -> None:
         tunnel = opened()
         tunnel.receive(side, by(side, TEXT, b"a", fin=False))
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         assert [found.opcode for found in got(tunnel, other(side))] == [TEXT, CLOSE]
         tunnel.receive(side, by(side, CONTINUATION, b"b"))
         assert tunnel.take(other(side)) == b""
@@ -586,7 +586,7 @@ class TestShutDown:
     @both_ways
     def test_the_handshake_is_let_finish(self, side: Side) -> None:
         tunnel = opened()
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         got(tunnel, UP), got(tunnel, DOWN)
         tunnel.receive(side, by(side, TEXT, b"crossed on the way") + closing(side, 1001))
         assert tunnel.log == ended_at_once(side)[:2]
@@ -599,32 +599,32 @@ class TestShutDown:
     def test_after_a_close(self, side: Side) -> None:
         tunnel = opened()
         tunnel.receive(side, closing(side, 1000))
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         assert got_close(tunnel, other(side)) == (1000, "")
         assert tunnel.take(side) == b""
         assert tunnel.code == 1000
 
     def test_twice(self) -> None:
         tunnel = opened()
-        tunnel.shut_down(1001, b"first")
-        tunnel.shut_down(1012, b"second")
+        tunnel.shut_down(1001, b"first", Ending.SHUTDOWN)
+        tunnel.shut_down(1012, b"second", Ending.SHUTDOWN)
         assert got_close(tunnel, DOWN) == got_close(tunnel, UP) == (1001, "first")
 
     def test_a_long_reason_is_cut(self) -> None:
         tunnel = opened()
-        tunnel.shut_down(1001, b"r" * 200)
+        tunnel.shut_down(1001, b"r" * 200, Ending.SHUTDOWN)
         assert got_close(tunnel, DOWN) == got_close(tunnel, UP) == (1001, "r" * 123)
 
     def test_a_long_reason_stays_utf8(self) -> None:
         tunnel = opened()
-        tunnel.shut_down(1001, "ü".encode() * 62)
+        tunnel.shut_down(1001, "ü".encode() * 62, Ending.SHUTDOWN)
         assert got_close(tunnel, DOWN) == (1001, "ü" * 61)
 
     def test_our_masks_differ(self) -> None:
         seen = set()
         for _ in range(8):
             tunnel = opened()
-            tunnel.shut_down(1001, b"")
+            tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
             seen.add(tunnel.take(UP))
         assert len(seen) > 1
 
@@ -632,7 +632,7 @@ class TestShutDown:
     def test_a_side_that_is_lost_inside_a_frame_meanwhile(self, side: Side) -> None:
         tunnel, sent = opened(), by(side, TEXT, LONG)
         tunnel.receive(side, sent[:-4])
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         tunnel.lose(side)
         assert tunnel.take(other(side)) == sent[:-4]
         assert tunnel.log == [("eof", other(side))]
@@ -703,7 +703,7 @@ class TestLostAndEnded:
         tunnel.take(other(side))
         tunnel.receive(other(side), by(other(side), TEXT, b"nobody"))
         tunnel.receive(other(side), by(other(side), 3))
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         assert tunnel.take(side) == b""
         assert ("eof", side) not in tunnel.log
         assert ("release", side) not in tunnel.log
@@ -732,7 +732,7 @@ class TestLostAndEnded:
         assert tunnel.log == [("abort", DOWN), ("abort", UP)]
         tunnel.receive(DOWN, by(DOWN, TEXT, b"a"))
         tunnel.receive(UP, by(UP, TEXT, b"a"))
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         assert (tunnel.take(UP), tunnel.take(DOWN)) == (b"", b"")
         tunnel.lose(DOWN)
         tunnel.lose(UP)
@@ -862,7 +862,7 @@ class TestClock:
 
     def test_a_side_that_never_answers_a_close(self) -> None:
         tunnel = opened(close=30, linger=5)
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         tunnel.receive(UP, closing(UP, 1001))
         tunnel.lose(UP)
         tunnel.log.clear()
@@ -874,7 +874,7 @@ class TestClock:
 
     def test_two_sides_that_never_answer_a_close(self) -> None:
         tunnel = opened(close=30, linger=5)
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         for now in (100, 129):
             tunnel.clock(now)
         assert tunnel.log == []
@@ -938,7 +938,7 @@ class TestClock:
 
     def test_the_clock_of_a_tunnel_that_is_over(self) -> None:
         tunnel = opened(close=5)
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         for now in (0, 5):
             tunnel.clock(now)
         for side in SIDES:
@@ -952,7 +952,7 @@ class TestClock:
         tunnel.clock(1000)
         tunnel.receive(DOWN, by(DOWN, TEXT))  # six bytes forwarded
         tunnel.blocked.add(DOWN)
-        tunnel.shut_down(1001, b"abc")  # seven bytes queued
+        tunnel.shut_down(1001, b"abc", Ending.SHUTDOWN)  # seven bytes queued
         tunnel.clock(1100)
         assert tunnel.log == []
 
@@ -1070,7 +1070,7 @@ class TestPings:
     def test_a_tunnel_that_ends_asks_nobody(self) -> None:
         tunnel = opened(ping=25)
         tunnel.clock(0)
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         for side in SIDES:
             tunnel.take(side)
         tunnel.clock(25)
@@ -1139,3 +1139,130 @@ class TestText:
         tunnel.receive(side, sent[-1:])
         assert tunnel.take(other(side)) == sent[:-1]
         assert ("eof", other(side)) in tunnel.log
+
+
+class TestMoving:
+    """What is written of a tunnel, and read back in another process."""
+
+    @both_ways
+    @pytest.mark.parametrize("cut", [1, 5, 100, 200, 207])
+    def test_it_goes_on_in_the_middle_of_a_message(self, side: Side, cut: int) -> None:
+        tunnel = opened(validate_utf8=True, max_message=300)
+        sent = by(side, TEXT, "grün ".encode() * 15, fin=False)
+        sent += by(side, PING, b"between") + by(side, CONTINUATION, "🦉".encode() * 20)
+        tunnel.receive(side, sent[:cut])
+        tunnel = tunnel.moved(0)
+        tunnel.receive(side, sent[cut:])
+        assert tunnel.take(other(side)) == sent
+        pipe = tunnel.upward if side == DOWN else tunnel.downward
+        assert (pipe.forwarded, pipe.messages) == (len(sent), 1)
+        tunnel.receive(side, by(side, BINARY, bytes(301)))
+        assert tunnel.code == 1009
+
+    @both_ways
+    def test_the_rules_go_with_it(self, side: Side) -> None:
+        given = {"max_message": 7, "validate_utf8": True, "queued_bytes": 6}
+        limits = {"idle": 5.5, "stall": 4.0, "close": 3.0, "linger": 2.0, "ping": 1.0}
+        tunnel = opened(rsv_first=0x40, rsv_rest=0x20, **given, **limits).moved(0)
+        assert {name: getattr(tunnel.rules, name) for name in {**given, **limits}} == {
+            **given,
+            **limits,
+        }
+        assert opened(**given, **limits).moved(0).rules is tunnel.rules
+        sent = by(side, TEXT, b"\xff", rsv=4, fin=False) + by(side, CONTINUATION, b"", rsv=2)
+        tunnel.receive(side, sent)
+        assert tunnel.take(other(side)) == sent
+        tunnel.receive(side, by(side, TEXT, b"", rsv=2))
+        assert tunnel.code == 1002
+
+    def test_the_clock_goes_on(self) -> None:
+        tunnel = opened(idle=10)
+        tunnel.clock(100)
+        tunnel = tunnel.moved(106)
+        tunnel.clock(109)
+        assert tunnel.ending == Ending.OPEN
+        tunnel.clock(110)
+        assert tunnel.ending == Ending.IDLE
+
+    @both_ways
+    def test_an_answer_to_a_ping_of_ours_is_known(self, side: Side) -> None:
+        tunnel = opened(ping=10)
+        tunnel.clock(0)
+        tunnel.clock(10)
+        assert [frame.payload for frame in got(tunnel, side)] == [b"fastws"]
+        tunnel.take(other(side))
+        tunnel = tunnel.moved(15)
+        answer = by(side, PONG, b"fastws")
+        tunnel.receive(side, answer[:3])
+        tunnel = tunnel.moved(15)
+        tunnel.receive(side, answer[3:])
+        assert tunnel.take(other(side)) == b""
+        for now in (16, 26, 36):
+            tunnel.clock(now)
+            tunnel = tunnel.moved(now)
+        assert tunnel.ending == Ending.OPEN
+        tunnel.clock(46)
+        assert tunnel.ending == Ending.UNANSWERED
+
+    def test_the_time_until_the_next_ping_goes_on(self) -> None:
+        tunnel = opened(ping=10)
+        tunnel.clock(0)
+        tunnel = tunnel.moved(9)
+        tunnel.clock(9.9)
+        assert got(tunnel, DOWN) == []
+        tunnel.clock(10)
+        assert len(got(tunnel, DOWN)) == 1
+
+    def test_a_clock_that_was_not_wound_up_is_not(self) -> None:
+        tunnel = opened(idle=10).moved(0)
+        tunnel.clock(1000)
+        assert tunnel.ending == Ending.OPEN
+
+    @both_ways
+    def test_who_is_paused_stays_so(self, side: Side) -> None:
+        tunnel = opened(queued_bytes=10)
+        tunnel.blocked.add(other(side))
+        tunnel.receive(side, by(side, TEXT, LONG * 2))
+        tunnel = tunnel.moved(0)
+        tunnel.unblock(other(side))
+        assert tunnel.log == [("pause", side), ("resume", side)]
+
+    @pytest.mark.parametrize("end", ["eof", "close", "rule", "shut_down"])
+    def test_one_that_ends_does_not_move(self, end: str) -> None:
+        tunnel = opened()
+        if end == "eof":
+            tunnel.receive_eof(UP)
+        elif end == "shut_down":
+            tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
+        else:
+            tunnel.receive(DOWN, closing(DOWN) if end == "close" else by(DOWN, 3))
+        with pytest.raises(ValueError, match="that ends cannot move"):
+            tunnel.state(0)
+
+    def test_another_version_is_refused(self) -> None:
+        tunnel = opened()
+        state = tunnel.state(0)
+        with pytest.raises(ValueError, match=r"version 258, not 1$"):
+            opened().restore(b"\2\1" + state[2:], 0)
+
+    def test_a_broken_state_is_refused(self) -> None:
+        state = opened().state(0)
+        for size in range(len(state)):
+            with pytest.raises(ValueError, match="broken"):
+                opened().restore(state[:size], 0)
+        for place in range(2, len(state)):
+            broken = bytearray(state)
+            broken[place] ^= 0x10
+            with pytest.raises(ValueError, match="broken"):
+                opened().restore(bytes(broken), 0)
+
+    @pytest.mark.parametrize("held", [b"\x82\x05hello", b"\x83", b"\x81\x00"])
+    def test_a_pipe_cannot_hold_what_nothing_more_is_to_come_of(self, held: bytes) -> None:
+        pipe = Pipe(Rules(), masked=False)
+        state = pipe.state(0)
+        pipe.forward(b"\x82")
+        at = pipe.state(0).index(b"\x01\x82")
+        assert state[at : at + 2] == b"\0\0"
+        forged = state[:at] + bytes([len(held)]) + held + state[at + 1 + len(held) :]
+        with pytest.raises(ValueError, match="broken"):
+            pipe.restore(forged, 0)

@@ -10,20 +10,25 @@ import socket
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
+import support.sockets
 import uvloop
-from support.frames import BINARY
+from support.drivers import why_not
+from support.frames import BINARY, CLOSE
 from support.sockets import PATIENCE, Recorder, Stage, give, shrink_descriptor, take
 
 from fastws._driver import Driver
+from fastws._relay import Ending
 from fastws.errors import FastwsError
 from fastws.proxy.drivers import bare_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+
+    from fastws._driver import LegTunnel
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -457,10 +462,10 @@ def test_without_descriptors_clients_wait_until_there_are_some(stage: Stage) -> 
 # -- tunnels ------------------------------------------------------------------------------------
 
 
-def frames_of(wire: Any, seed: int) -> bytes:
+def frames_of(wire: Any, seed: int, count: int = 60) -> bytes:
     """Frames of many sizes, masked with zeros by a client."""
     chance = random.Random(seed)
-    sizes = [int(2 ** chance.uniform(0, 17)) for _ in range(60)] + [0, 125, 126, 65535, 65536]
+    sizes = [int(2 ** chance.uniform(0, 17)) for _ in range(count)] + [0, 125, 126, 65535, 65536]
     chance.shuffle(sizes)
     return b"".join(wire.frame(BINARY, noise(size, size)) for size in sizes)
 
@@ -634,6 +639,331 @@ def test_tunnels_are_aborted_in_mid_flood(either: Stage) -> None:
         assert len(either.driver) == 0
 
 
+# -- a kernel that is out of memory -------------------------------------------------------------
+
+
+# Fills the ring with requests while the kernel takes none, and asks for more.
+REFUSING = """
+import ctypes, sys
+from pathlib import Path
+from support.sockets import Stage, give
+
+kernel = ctypes.c_int.in_dll(ctypes.CDLL(None), "refusals")
+stage = Stage("uring", Path(sys.argv[1]))
+made = [stage.accepted() for _ in range(4)]
+stage.run()
+kernel.value = 1 << 30
+first = made[0][1].transport
+try:
+    while True:
+        first.pause_reading()
+        first.resume_reading()
+except BlockingIOError as error:
+    print(error)
+for number, (_, protocol) in enumerate(made):
+    protocol.transport.write(b"%d" % number)
+stage.run()
+made[3][1].transport.abort()
+stage.run()
+kernel.value = 0
+first.resume_reading()
+stage.until(lambda: made[3][1].over)
+print([stage.receive(wire, 1) for wire, _ in made])
+for wire, protocol in made[:3]:
+    give(wire, b"here")
+    stage.until(lambda: protocol.data == b"here")
+stage.__exit__(None, None, None)
+print("faults:", stage.faults)
+"""
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> Iterator[Stage]:
+    """A stage of the driver that has requests."""
+    if why := why_not("uring"):
+        pytest.skip(why)
+    with Stage("uring", tmp_path) as running:
+        yield running
+
+
+@pytest.mark.usefixtures("ring")
+def test_what_the_kernel_does_not_take_now_it_takes_later(tmp_path: Path) -> None:
+    shim = tmp_path / "refusing.so"
+    source = Path(support.sockets.__file__).with_name("refusing.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
+    preload = f"{os.environ.get('LD_PRELOAD', '')} {shim}".strip()
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", REFUSING, tmp_path],
+        env={**os.environ, "LD_PRELOAD": preload, "PYTHONPATH": str(source.parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=3 * PATIENCE,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        f"[Errno {errno.EAGAIN}] {os.strerror(errno.EAGAIN)}",
+        "[b'0', b'1', b'2', b'']",
+        "faults: []",
+    ]
+
+
+def spoil(fd: int) -> None:
+    """Let the descriptor be one that nothing can be asked of."""
+    place = os.open(os.devnull, os.O_PATH)
+    os.dup2(place, fd)
+    os.close(place)
+
+
+def test_a_connection_that_the_kernel_does_not_watch_fails(ring: Stage) -> None:
+    protocol = Recorder()
+    with unanswering(ring) as place:
+        spoil(ring.sockets.connect(place, protocol, 60).fileno())
+        ring.until(lambda: protocol.over)
+    assert protocol.said == ["failed"]
+    assert isinstance(protocol.error, OSError)
+
+
+def test_a_leg_of_bulk_that_the_kernel_does_not_watch_ends_its_tunnel(ring: Stage) -> None:
+    with ring.tunnel() as (client, server, passage):
+        give(client, client.header(BINARY, MIB))
+        ring.flood(client, bytes(2000))
+        (tunnel,) = ring.driver.tunnels()
+        spoil(tunnel.descriptors[0])
+        ring.rest(server)
+        server.close()
+        ring.until(lambda: passage.report)
+
+
+# -- tunnels that move --------------------------------------------------------------------------
+
+
+class Another:
+    """The sockets of a second driver on the stage's loop, as those of another process."""
+
+    def __init__(self, stage: Stage, name: str) -> None:
+        self.stage = stage
+        self.driver = Driver(stage.loop, interval=0.05)
+        sockets = bare_sockets(name, self.driver)
+        assert sockets is not None
+        self.sockets = sockets
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.driver.abort()
+        self.stage.until(lambda: not len(self.driver) and not getattr(self.sockets, "in_flight", 0))
+
+
+@pytest.fixture(params=["uring", "epoll"])
+def another(either: Stage, request: pytest.FixtureRequest) -> Iterator[Another]:
+    with Another(either, request.param) as another:
+        yield another
+
+
+def at_rest(stage: Stage) -> LegTunnel:
+    """The stage's only tunnel, when nothing is under way for it any more."""
+    (tunnel,) = stage.driver.tunnels()
+    told: list[bool] = []
+    tunnel.rest(lambda: told.append(True))
+    assert told == []
+    stage.until(lambda: told)
+    return tunnel
+
+
+def adopted(tunnel: LegTunnel, into: Stage | Another) -> LegTunnel:
+    """The tunnel at rest, at rest there."""
+    legs = [
+        into.sockets.adopt(os.dup(fd), queued)
+        for fd, queued in zip(tunnel.descriptors, tunnel.queued, strict=True)
+    ]
+    state = tunnel.state(into.driver.loop.time())
+    return into.driver.adopt(state, *legs, passage=tunnel.passage)
+
+
+def move(stage: Stage, source: Stage | Another, into: Stage | Another) -> None:
+    (tunnel,) = source.driver.tunnels()
+    told: list[bool] = []
+    tunnel.rest(lambda: told.append(True))
+    stage.until(lambda: told)
+    assert tunnel.resting
+    moved = adopted(tunnel, into)
+    tunnel.leave()
+    assert len(source.driver) == 0
+    moved.go_on()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_tunnel_moves_to_and_fro_and_nothing_is_lost(
+    either: Stage, another: Another, seed: int
+) -> None:
+    with either.tunnel() as (client, server, passage):
+        up, down = frames_of(client, seed, 20), frames_of(server, seed + 100, 20)
+        chance = random.Random(seed)
+        sent = [0, 0]
+        got = [bytearray(), bytearray()]
+        places: list[Stage | Another] = [either, another]
+        moves = 0
+        while len(got[0]) < len(up) or len(got[1]) < len(down):
+            for number, (source, sink, data) in enumerate(
+                ((client, server, up), (server, client, down))
+            ):
+                some = chance.choice((1, 50, 1280, 5000, 200_000))
+                sent[number] += give(source, data[sent[number] : sent[number] + some])
+                if chance.random() < 0.6:
+                    got[number] += take(sink, some) or b""
+            if chance.random() < 0.3:
+                move(either, *places)
+                places.reverse()
+                moves += 1
+            either.run(0)
+        assert moves > 20
+        assert same(got[0], up)
+        assert same(got[1], down)
+        assert passage.report is None
+        client.close()
+        either.until(lambda: passage.report)
+        assert passage.report.upward.forwarded == len(up)
+        assert passage.report.downward.forwarded == len(down)
+
+
+def test_what_is_queued_moves_with_a_tunnel(either: Stage, another: Another) -> None:
+    with either.tunnel() as (client, server, _):
+        message = client.frame(BINARY, noise(1000))
+        sent = either.flood(client, message)
+        tunnel = at_rest(either)
+        assert tunnel.queued[0] == b""
+        assert tunnel.queued[1]
+        moved = adopted(tunnel, another)
+        assert moved.queued == tunnel.queued
+        tunnel.leave()
+        moved.go_on()
+        place = sent % len(message)
+        sent += either.flood(client, message[place:] + message[:place])
+        assert sent < MOST_HELD, "the sender is not held"
+        data = message * (sent // len(message) + 1)
+        rest = data[sent:]
+        got = bytearray()
+
+        def step() -> bool:
+            nonlocal rest
+            rest = rest[give(client, rest) :]
+            got.extend(take(server, 3000) or b"")
+            return len(got) == len(data)
+
+        either.until(step)
+        assert same(got, data)
+
+
+def test_a_tunnel_at_rest_hears_nothing_and_no_time_passes(either: Stage) -> None:
+    with either.tunnel(idle=0.1) as (client, server, passage):
+        tunnel = at_rest(either)
+        message = client.frame(BINARY, b"later")
+        give(client, message)
+        client.half_close()
+        either.run(0.3)
+        assert take(server, 100) is None
+        tunnel.go_on()
+        assert same(either.rest(server), message)
+        server.close()
+        either.until(lambda: passage.report)
+        assert passage.report.ending == Ending.CLIENT_LOST
+
+
+def test_a_close_that_a_tunnel_at_rest_is_asked_for_waits_until_it_goes_on(either: Stage) -> None:
+    with either.tunnel() as (client, _, passage):
+        tunnel = at_rest(either)
+        either.driver.shut_down(1001, b"bye")
+        either.run()
+        assert take(client, 100) is None
+        tunnel.go_on()
+        assert either.receive(client, 7) == b"\x88\x05\x03\xe9bye"
+        give(client, client.frame(CLOSE, b"\x03\xe9"))
+        either.until(lambda: passage.report)
+
+
+def test_a_tunnel_that_ends_does_not_come_to_rest(either: Stage) -> None:
+    with either.tunnel() as (client, server, passage):
+        either.driver.shut_down(1001, b"bye")
+        tunnel = at_rest(either)
+        assert not tunnel.resting
+        tunnel.go_on()
+        tunnel.leave()
+        for wire in (client, server):
+            give(wire, wire.frame(CLOSE, b"\x03\xe9"))
+        either.until(lambda: passage.report)
+
+
+@pytest.mark.parametrize("end", ["close frame", "half-close", "reset", "shut_down", "abort"])
+@pytest.mark.parametrize("turns", range(3))
+def test_a_tunnel_that_ends_while_it_comes_to_rest_ends(
+    either: Stage, end: str, turns: int
+) -> None:
+    with either.tunnel(linger=0.1) as (client, server, passage):
+        (tunnel,) = either.driver.tunnels()
+        told: list[bool] = []
+        if end == "close frame":
+            give(client, client.frame(CLOSE, b"\x03\xe8"))
+        elif end == "half-close":
+            client.half_close()
+        elif end == "reset":
+            client.reset()
+        for _ in range(turns):
+            either.sockets.turn()
+        tunnel.rest(lambda: told.append(True))
+        if end == "shut_down":
+            tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
+        elif end == "abort":
+            tunnel.abort()
+        either.until(lambda: told)
+        tunnel.go_on()
+        got = either.receive(server, 2)
+        assert got == {"close frame": b"\x88\x82", "shut_down": b"\x88\x82"}.get(end, b"")
+        server.close()
+        client.close()
+        either.until(lambda: passage.report)
+
+
+def test_a_tunnel_at_rest_may_be_aborted(either: Stage) -> None:
+    with either.tunnel() as (_, server, passage):
+        tunnel = at_rest(either)
+        tunnel.abort()
+        either.until(lambda: passage.report)
+        assert either.rest(server) == b""
+        assert not tunnel.resting
+        tunnel.go_on()
+        tunnel.leave()
+
+
+def test_a_state_that_is_refused_leaves_the_connections_alone(
+    either: Stage, another: Another
+) -> None:
+    with either.tunnel() as (client, server, passage):
+        tunnel = at_rest(either)
+        legs = [another.sockets.adopt(os.dup(fd), b"") for fd in tunnel.descriptors]
+        state = tunnel.state(0)[:-1]
+        with pytest.raises(ValueError, match="broken"):
+            another.driver.adopt(state, *legs, passage=passage)
+        assert len(another.driver) == 0
+        del legs
+        tunnel.go_on()
+        message = client.frame(BINARY, b"still here")
+        give(client, message)
+        assert either.receive(server, len(message)) == message
+
+
+def test_a_tunnel_that_does_not_leave_goes_on(either: Stage) -> None:
+    with either.tunnel() as (client, server, _):
+        for number in range(20):
+            message = client.frame(BINARY, b"up %d" % number)
+            tunnel = at_rest(either)
+            give(client, message)
+            assert tunnel.resting
+            tunnel.go_on()
+            assert either.receive(server, len(message)) == message
+
+
 # -- which driver -------------------------------------------------------------------------------
 
 # Refuses io_uring_setup(2), as the seccomp filters of container runtimes do, and asks for a driver.
@@ -641,6 +971,7 @@ REFUSED = """
 import ctypes, errno, struct
 import uvloop
 from fastws._driver import Driver
+from fastws._relay import Ending
 from fastws.errors import FastwsError
 from fastws.proxy.drivers import bare_sockets
 
