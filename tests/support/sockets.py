@@ -15,6 +15,7 @@ from support.raw import Wire
 from fastws._driver import Driver
 from fastws._relay import Rules
 from fastws.proxy.drivers import bare_sockets
+from fastws.proxy.ticket import Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,9 +69,19 @@ class Recorder(asyncio.Protocol):
 
 
 class Passage:
-    """Keeps the report of a tunnel."""
+    """Keeps the report of a tunnel, and whether it left for another process."""
 
     report: LegTunnel | None = None
+    gone = False
+
+    def __init__(self, number: int = 0) -> None:
+        self.number = number
+
+    def ticket(self) -> Ticket:
+        return Ticket(self.number, "192.0.2.1:1", "default", "127.0.0.1:2", 3.5)
+
+    def left(self) -> None:
+        self.gone = True
 
     def over(self, report: LegTunnel) -> None:
         self.report = report
@@ -184,7 +195,7 @@ class Stage:
         server, upstream = self.connected()
         for leg in (downstream, upstream):
             shrink_descriptor(leg.transport.fileno())
-        passage = Passage()
+        passage = Passage(len(self.driver))
         self.made.remove(downstream)
         self.driver.open(
             Rules(**rules),
