@@ -15,6 +15,7 @@ from Cython.Compiler import Options
 from setuptools import Extension, setup
 
 MODULES = [
+    "_board",
     "_relay",
     "_driver",
     "_transport",

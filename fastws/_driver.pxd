@@ -27,7 +27,7 @@ cdef class Driver:
     cdef LegTunnel _first          # of the tunnels that are open, in a list
     cdef size_t _count
     cdef object _timer
-    cdef double _interval
+    cdef public double interval
 
     cdef int _link(self, LegTunnel tunnel) except -1
     cdef int _unlink(self, LegTunnel tunnel) except -1

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 from typing_extensions import disjoint_base
 
@@ -27,6 +27,8 @@ class Driver:
     `interval`: seconds between two looks at the clock, which is how late a time limit of a tunnel
     may be.
     """
+
+    interval: float
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop: ...
@@ -65,6 +67,9 @@ class Driver:
     def tunnels(self) -> list[LegTunnel]:
         """All that are open, the youngest first."""
 
+    def traffic(self) -> tuple[int, int, int, int]:
+        """What went through the open tunnels: bytes from and to clients, then messages."""
+
     def tick(self) -> None:
         """Let every tunnel look at the clock."""
 
@@ -82,7 +87,9 @@ class LegTunnel(Tunnel):
         """Send the answer, then the bytes that came behind the heads; from now on, read."""
 
     @property
-    def passage(self) -> _Passage: ...
+    def passage(self) -> Any:
+        """What it was opened with; None when it is over."""
+
     @property
     def resting(self) -> bool:
         """Is nothing read, so that it may move to another process?"""

@@ -2,7 +2,7 @@
 
 cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING
-from libc.stdint cimport uint8_t, uint16_t
+from libc.stdint cimport uint8_t, uint16_t, uint64_t
 
 from fastws._net cimport (
     AF_INET,
@@ -18,7 +18,7 @@ from fastws._net cimport (
     sockaddr_storage,
     socklen_t,
 )
-from fastws._relay cimport DOWNSTREAM, OPEN, UPSTREAM, Rules, Side, Tunnel
+from fastws._relay cimport DOWNSTREAM, OPEN, SHUTDOWN, UPSTREAM, Ending, Rules, Side, Tunnel
 
 # What is read at least, while something is queued.
 cdef size_t MIN_READ = 4 * 1024
@@ -69,7 +69,7 @@ cdef class Driver:
         self._buffer = bytearray(BUFFER_SIZE)
         self.view = memoryview(self._buffer)
         self.data = <uint8_t*> PyByteArray_AS_STRING(self._buffer)
-        self._interval = interval
+        self.interval = interval
 
     def __len__(self):
         """How many tunnels are open."""
@@ -121,13 +121,25 @@ cdef class Driver:
         for tunnel in self.tunnels():
             tunnel.check(now)
         if self._count:
-            self._timer = self.loop.call_later(self._interval, self.tick)
+            self._timer = self.loop.call_later(self.interval, self.tick)
 
     def shut_down(self, int code, bytes reason):
         """Close every tunnel with `code`, each at its next frame boundaries."""
         cdef LegTunnel tunnel
         for tunnel in self.tunnels():
-            tunnel.shut_down(code, reason)
+            tunnel.shut_down(code, reason, SHUTDOWN)
+
+    def traffic(self):
+        """What went through the open tunnels: bytes from and to clients, then messages."""
+        cdef LegTunnel tunnel = self._first
+        cdef uint64_t bytes_in = 0, bytes_out = 0, messages_in = 0, messages_out = 0
+        while tunnel is not None:
+            bytes_in += tunnel.upward.forwarded
+            bytes_out += tunnel.downward.forwarded
+            messages_in += tunnel.upward.messages
+            messages_out += tunnel.downward.messages
+            tunnel = tunnel._next
+        return bytes_in, bytes_out, messages_in, messages_out
 
     def abort(self):
         """Let go of every connection now."""
@@ -151,7 +163,7 @@ cdef class Driver:
         self._first = tunnel
         self._count += 1
         if self._timer is None:
-            self._timer = self.loop.call_later(self._interval, self.tick)
+            self._timer = self.loop.call_later(self.interval, self.tick)
         return 0
 
     cdef int _unlink(self, LegTunnel tunnel) except -1:
@@ -247,11 +259,11 @@ cdef class LegTunnel(Tunnel):
         self._downstream = self._upstream = None
         self.driver._unlink(self)
 
-    cpdef int shut_down(self, uint16_t code, bytes reason) except -1:
+    cpdef int shut_down(self, uint16_t code, bytes reason, Ending ending) except -1:
         if not self.resting:
-            return Tunnel.shut_down(self, code, reason)
+            return Tunnel.shut_down(self, code, reason, ending)
         # Perhaps it is not ours any more: that is seen when it goes on, or leaves.
-        self._farewell = code, reason
+        self._farewell = code, reason, ending
         return 0
 
     cdef bint _movable(self) noexcept:

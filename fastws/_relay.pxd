@@ -41,6 +41,7 @@ cpdef enum Ending:
     STALL = 7             # a side took nothing of what was queued for it
     SHUTDOWN = 8
     UNANSWERED = 9        # a side left our pings unanswered
+    DRAIN = 10             # an operator wants this one elsewhere
 
 
 cdef class Relay:
@@ -164,7 +165,7 @@ cdef class Tunnel(Relay):
     cdef int eof(self, Side side) except -1
     cdef int lost(self, Side side) except -1
     cdef int tick(self, double now) except -1
-    cpdef int shut_down(self, uint16_t code, bytes reason) except -1
+    cpdef int shut_down(self, uint16_t code, bytes reason, Ending ending) except -1
     cpdef int abort(self) except -1
 
     # private: frames

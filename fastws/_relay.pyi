@@ -22,6 +22,7 @@ class Ending(IntFlag):
     STALL = 7
     SHUTDOWN = 8
     UNANSWERED = 9
+    DRAIN = 10
 
 @final
 class Rules:
@@ -121,7 +122,7 @@ class Tunnel(Relay):
     def wake(self) -> None:
         """The time is up for which the tunnel asked its driver."""
 
-    def shut_down(self, code: int, reason: bytes) -> int:
+    def shut_down(self, code: int, reason: bytes, ending: int) -> int:
         """Close both sides with `code`, at the next frame boundary of each."""
 
     def abort(self) -> int:

@@ -627,10 +627,10 @@ cdef class Tunnel(Relay):
             self._stop(DOWNSTREAM)
             self._settle()
 
-    cpdef int shut_down(self, uint16_t code, bytes reason) except -1:
+    cpdef int shut_down(self, uint16_t code, bytes reason, Ending ending) except -1:
         """Close both sides with `code`, at the next frame boundary of each."""
         if self.ending == OPEN:
-            self._note(SHUTDOWN, code, reason)
+            self._note(ending, code, reason)
             self._close_both(code, reason)
             self._settle()
         return 0

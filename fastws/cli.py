@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import click
@@ -59,11 +60,11 @@ def serve(config: str | None, **options: Any) -> None:
     if config is None and not flags.upstream and not flags.demo:
         raise click.UsageError(_NOTHING_TO_DO)
     with _errors_in_words():
-        loaded = load(config, flags)
+        load(config, flags)
         # Here, for the event loop takes longer to import than `fastws check` to run.
         from fastws.server import run  # noqa: PLC0415
 
-        run(loaded, demo=flags.demo)
+        run(partial(load, config, flags), demo=flags.demo)
 
 
 @main.command()

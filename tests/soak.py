@@ -280,12 +280,13 @@ def serve() -> None:
             gc.collect()
             held = {
                 "tunnels": len(self.driver),
-                "connections": self.connections,
+                "connections": self.counts.connections,
                 "in_flight": getattr(self.sockets, "in_flight", 0),
             }
             print("held", json.dumps(held), flush=True)
 
         self.loop.add_signal_handler(signal.SIGUSR1, tell)
+        print("worker", os.getpid(), flush=True)
 
     Context.__init__ = init  # type: ignore[method-assign]
     main()
@@ -296,21 +297,23 @@ class Proxy:
 
     def __init__(self, driver: str, upstream: str) -> None:
         flags = ["serve", "--driver", driver, "--listen", "127.0.0.1:0", "--upstream", upstream]
+        flags += ["--workers", "1"]
         self.process = subprocess.Popen(
             [sys.executable, "-P", __file__, *flags, "--log-level", "error"],
             stdout=subprocess.PIPE,
             text=True,
         )
         assert self.process.stdout
+        self.worker = int(self.process.stdout.readline().removeprefix("worker"))
         host, _, port = self.process.stdout.readline().rpartition("://")[2].strip().partition(":")
         self.address = (host, int(port))
 
     def held(self) -> dict[str, int]:
         """Tunnels, connections, requests in flight, descriptors, and resident KiB."""
         assert self.process.stdout
-        self.process.send_signal(signal.SIGUSR1)
+        os.kill(self.worker, signal.SIGUSR1)
         held = json.loads(self.process.stdout.readline().removeprefix("held"))
-        folder = Path(f"/proc/{self.process.pid}")
+        folder = Path(f"/proc/{self.worker}")
         held["descriptors"] = len(os.listdir(folder / "fd"))  # noqa: PTH208
         pages = int((folder / "statm").read_text().split()[1])
         held["rss"] = pages * os.sysconf("SC_PAGE_SIZE") // 1024

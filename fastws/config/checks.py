@@ -13,8 +13,6 @@ _Key = TypeVar("_Key", bound=Hashable)
 # The methods that nginx allows a backup with.
 _WITH_BACKUPS = ("round_robin", "least_conn")
 
-_LATER = "comes with a later version"
-
 _MISMATCH = "tls_key does not belong to tls_cert"
 _NOT_PEM = "tls_cert or tls_key is not a PEM file of its kind"
 
@@ -29,7 +27,6 @@ def check(config: Config, origin: str, flags: Mapping[str, str], *, demo: bool =
     _check_listeners(config, faults)
     _check_upstreams(config, faults, demo=demo)
     _check_routes(config, faults)
-    _check_what_comes_later(config, faults)
     faults.settle()
 
 
@@ -143,11 +140,6 @@ def _check_ambiguous_routes(routes: tuple[Route, ...], faults: Faults) -> None:
             first = seen.setdefault((host, route.path), i)
             if first != i:
                 faults.add(f"routes[{i}]", f"is for {host} and {route.path}, as routes[{first}] is")
-
-
-def _check_what_comes_later(config: Config, faults: Faults) -> None:
-    if config.workers > 1:
-        faults.add("workers", f"more than one {_LATER}")
 
 
 def _repeated(keys: Iterable[_Key]) -> Iterator[tuple[int, int]]:

@@ -20,6 +20,7 @@ from fastws.config.units import (
     read_positive_size,
     read_seconds,
     read_size,
+    read_workers,
 )
 
 __all__ = [
@@ -193,7 +194,8 @@ class Config(_Struct, frozen=True, kw_only=True):
     """Everything a worker needs to know.
 
     The forwarding headers of a downstream in ``trusted_proxies`` are believed; by default nobody's
-    are. ``driver`` moves the bytes of tunnels; ``auto`` is the fastest that works here.
+    are. ``workers`` is the number of processes; 0: one per core (nginx: worker_processes auto).
+    ``driver`` moves the bytes of tunnels; ``auto`` is the fastest that works here.
     """
 
     listeners: tuple[Listener, ...] = ()
@@ -204,5 +206,5 @@ class Config(_Struct, frozen=True, kw_only=True):
     drain: Drain = Drain()
     log: Log = Log()
     trusted_proxies: tuple[Annotated[IPv4Network | IPv6Network, read_network], ...] = ()
-    workers: Annotated[int, Meta(ge=1)] = 1
+    workers: Annotated[int, read_workers] = 0
     driver: Driver = "auto"

@@ -63,6 +63,18 @@ def read_positive_size(value: object) -> int:
     return size
 
 
+def read_workers(value: object) -> int:
+    """Return a number of processes; 0 stands for ``"auto"``, one for each core.
+
+    Raises ValueError.
+    """
+    if value == "auto":
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise expected('"auto" or a whole number >= 1', value)
+    return value
+
+
 def _parse_seconds(value: object) -> float | None:
     if isinstance(value, bool):
         return None

@@ -4,8 +4,8 @@ from typing import Protocol
 
 from fastws.observe.log import Log
 
-# By `fastws._relay.Ending`.
-_ENDINGS = (
+# By `fastws._relay.Ending`; the last one is for the tunnels of a worker that is gone.
+ENDINGS = (
     "open",
     "client",
     "upstream",
@@ -16,7 +16,13 @@ _ENDINGS = (
     "stall",
     "shutdown",
     "unanswered",
+    "drain",
+    "worker_lost",
 )
+WORKER_LOST = len(ENDINGS) - 1
+
+# RFC 6455 section 7.1.5: there was no close frame.
+_ABNORMAL_CLOSURE = 1006
 
 
 class Counts(Protocol):
@@ -29,6 +35,13 @@ class Counts(Protocol):
     @property
     def messages(self) -> int:
         """Whole ones."""
+
+
+class Statuses(Protocol):
+    """Who counts answers."""
+
+    def answered(self, status: int) -> None:
+        """Count one."""
 
 
 class Report(Protocol):
@@ -56,13 +69,18 @@ class Report(Protocol):
 
 
 class AccessLog:
-    """Writes to ``log``: what is as it should be at level info, refusals at warning."""
+    """Writes to ``log``: what is as it should be at level info, refusals at warning.
 
-    def __init__(self, log: Log) -> None:
+    ``counts`` is told of answers too, but for that of an opening handshake that succeeds.
+    """
+
+    def __init__(self, log: Log, counts: Statuses) -> None:
         self._log = log
+        self._counts = counts
 
     def refused(self, *, client: str, target: bytes, host: bytes, status: int, reason: str) -> None:
         """Log a request that became no tunnel, with the status that the client got."""
+        self._counts.answered(status)
         self._log.warning(
             "handshake_refused",
             client=client,
@@ -92,6 +110,7 @@ class AccessLog:
         The bytes are those of the bodies, ``status`` is what the client got, and ``reason`` why it
         was we who answered, or empty.
         """
+        self._counts.answered(status)
         log = self._log.warning if reason else self._log.info
         if not self._log.enabled("warning" if reason else "info"):
             return
@@ -144,7 +163,7 @@ class AccessLog:
             id=number,
             client=client,
             upstream=str(upstream),
-            ended_by=_ENDINGS[report.ending],
+            ended_by=ENDINGS[report.ending],
             code=report.code,
             reason=report.reason,
             bytes_in=report.upward.forwarded,
@@ -153,3 +172,17 @@ class AccessLog:
             messages_out=report.downward.messages,
             duration=round(duration, 3),
         )
+
+
+def worker_lost(log: Log, *, number: int, client: str, upstream: str, duration: float) -> None:
+    """Log a tunnel whose worker died: nobody knows any more what went through it."""
+    log.info(
+        "tunnel_closed",
+        id=number,
+        client=client,
+        upstream=upstream,
+        ended_by=ENDINGS[WORKER_LOST],
+        code=_ABNORMAL_CLOSURE,
+        reason="",
+        duration=round(duration, 3),
+    )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from typing import TYPE_CHECKING
 
 from fastws._driver import Driver
+from fastws.observe.access_log import AccessLog
 from fastws.proxy.drivers import bare_sockets
 from fastws.proxy.watchdog import Watchdog
 from fastws.upstream.connector import Connector
 
 if TYPE_CHECKING:
+    from fastws._board import WorkerCounts
     from fastws.config.model import Timeouts
-    from fastws.observe.access_log import AccessLog
+    from fastws.observe.log import Log
     from fastws.proxy.downstream import Downstream
     from fastws.proxy.settings import Settings
 
@@ -21,37 +22,47 @@ if TYPE_CHECKING:
 class Context:
     """What lives as long as the worker, and ``settings``, which may be replaced.
 
-    ``most_connections`` is the number of downstream connections above which new ones are turned
-    away.
+    ``counts`` are this worker's. ``most_connections`` is the number of downstream connections above
+    which it turns new ones away.
     """
 
     def __init__(
         self,
         settings: Settings,
         loop: asyncio.AbstractEventLoop,
-        access_log: AccessLog,
+        log: Log,
+        counts: WorkerCounts,
         *,
         most_connections: int,
     ) -> None:
         timeouts = settings.timeouts
         self.settings = settings
         self.loop = loop
-        self.access_log = access_log
+        self.board = counts.board
+        self.counts = counts
+        self.access_log = AccessLog(log, counts)
         self.watchdog = Watchdog(loop)
         self.driver = Driver(loop, interval=_interval(timeouts))
         self.sockets = bare_sockets(settings.config.driver, self.driver)
         self.connector = Connector(loop, self.sockets, stall=timeouts.stall)
-        self.numbers = itertools.count(1)
         self.draining = False
         self.idle: set[Downstream] = set()  # those on which no request is under way
-        self.connections = 0
         self.none_left = asyncio.Event()
         self._most_connections = most_connections
 
     @property
     def full(self) -> bool:
-        """Whether there are more connections than descriptors can be found for."""
-        return self.connections > self._most_connections
+        """Whether there are more connections than are allowed, or descriptors can be found for."""
+        allowed = self.settings.limits.connections
+        return self.counts.connections > self._most_connections or bool(
+            allowed and self.board.connections() > allowed
+        )
+
+    def replace_settings(self, settings: Settings) -> None:
+        """Let what begins from now on go by other settings."""
+        self.settings = settings
+        self.driver.interval = _interval(settings.timeouts)
+        self.connector.stall = settings.timeouts.stall
 
     def drain(self) -> None:
         """Take no more requests, and close the connections that have none."""
@@ -61,12 +72,12 @@ class Context:
 
     def opened(self) -> None:
         """Count a downstream connection."""
-        self.connections += 1
+        self.counts.connection_opened()
 
     def closed(self) -> None:
         """Count it out."""
-        self.connections -= 1
-        if self.draining and self.connections == 0:
+        self.counts.connection_closed()
+        if self.draining and self.counts.connections == 0:
             self.none_left.set()
 
 

@@ -9,19 +9,26 @@ if TYPE_CHECKING:
     from fastws.protocol.handshake import UpgradeRequest, UpgradeResponse
     from fastws.proxy.context import Context
     from fastws.upstream.lease import Lease
+    from fastws.upstream.peer import Peer
 
 
 class Passage:
     """One client's way through the proxy to one peer."""
 
-    __slots__ = ("_client", "_context", "_lease", "_number", "_since")
+    __slots__ = ("_client", "_context", "_lease", "_number", "_place", "_since")
 
     def __init__(self, context: Context, client: str, lease: Lease) -> None:
         self._context = context
         self._client = client
         self._lease = lease
-        self._number = next(context.numbers)
+        self._number = context.board.next_number()
         self._since = context.loop.time()
+        self._place = context.counts.tunnel_opened(self._number, lease.peer.state.number, client)
+
+    @property
+    def peer(self) -> Peer:
+        """Where it leads to."""
+        return self._lease.peer
 
     def announce(self, request: UpgradeRequest, agreed: UpgradeResponse) -> None:
         """Log that the tunnel opens."""
@@ -36,6 +43,15 @@ class Passage:
 
     def over(self, report: Report) -> None:
         """Log that both connections are gone, and count it out, on both sides."""
+        upward, downward = report.upward, report.downward
+        self._context.counts.tunnel_ended(
+            self._place,
+            report.ending,
+            upward.forwarded,
+            downward.forwarded,
+            upward.messages,
+            downward.messages,
+        )
         self._context.access_log.closed(
             number=self._number,
             client=self._client,

@@ -1,7 +1,10 @@
 """The live form of a configuration, which a reload replaces as a whole."""
 
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
+from types import MappingProxyType
 
+from fastws._board import PeerState
 from fastws.config.model import Config
 from fastws.proxy.routes import RouteTable
 from fastws.upstream.group import Upstream
@@ -10,12 +13,22 @@ from fastws.upstream.group import Upstream
 class Settings:
     """What one configuration asks for; a request keeps to those that it began with.
 
-    ``page`` is what a plain request for ``/`` gets, if anything. Raises OSError when a file that
-    the configuration names cannot be read.
+    ``states`` are those of the servers of each upstream, by its name and in their order. ``page``
+    is what a plain request for ``/`` gets, if anything. Raises OSError when a file that the
+    configuration names cannot be read.
     """
 
-    def __init__(self, config: Config, *, page: bytes | None = None) -> None:
-        upstreams = {upstream.name: Upstream(upstream) for upstream in config.upstreams}
+    def __init__(
+        self,
+        config: Config,
+        *,
+        states: Mapping[str, Sequence[PeerState]] = MappingProxyType({}),
+        page: bytes | None = None,
+    ) -> None:
+        upstreams = {
+            upstream.name: Upstream(upstream, states.get(upstream.name, ()))
+            for upstream in config.upstreams
+        }
         self.config = config
         self.page = page
         self.limits = config.limits

@@ -1,9 +1,17 @@
-"""Listening sockets, bound before anything is served, so that a mistake shows at once."""
+"""Listening sockets, bound before anything is served, so that a mistake shows at once.
+
+Over TCP each worker has sockets of its own (SO_REUSEPORT, Linux): the kernel spreads connections
+over them by a hash of both addresses, as evenly under a storm as at a trickle. A socket that all
+workers watch would go to whoever is first. The supervisor keeps all of them, so that what waits at
+the socket of a worker that died is served by the one that takes its place.
+"""
 
 import os
 import socket
 import stat
+import sys
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -15,21 +23,25 @@ from fastws.errors import FastwsError
 BACKLOG = 1024
 
 
-def bind(address: Address) -> list[socket.socket]:
-    """Bind and listen; a name or an empty host may stand for several sockets, of one port.
+_Sockets = list[socket.socket]
 
-    Raises FastwsError when the address is in use, not ours, or may not be used.
+
+def bind(address: Address, workers: int) -> list[_Sockets]:
+    """Bind and listen; returns the sockets of each worker, which may be the same ones.
+
+    A name or an empty host may stand for several sockets, of one port. Raises FastwsError when the
+    address is in use, not ours, or may not be used.
     """
     try:
         if address.path is not None:
-            return [_bind_unix(Path(address.path))]
-        return _bind_tcp(address)
+            return [[_bind_unix(Path(address.path))]] * workers
+        return _bind_tcp(address, workers)
     except OSError as error:
         why = error.strerror or str(error)
         raise FastwsError(f"cannot listen on {address}: {why}") from error
 
 
-def bound_address(address: Address, sockets: list[socket.socket]) -> Address:
+def bound_address(address: Address, sockets: _Sockets) -> Address:
     """Return ``address`` with the port that the kernel chose if it was 0."""
     if address.path is not None:
         return address
@@ -43,43 +55,65 @@ def unlink(addresses: Iterable[Address]) -> None:
             Path(address.path).unlink(missing_ok=True)
 
 
-def _bind_tcp(address: Address) -> list[socket.socket]:
+def _bind_tcp(address: Address, workers: int) -> list[_Sockets]:
+    """Bind one set of sockets, then as many more to the same addresses as there are workers."""
     found = socket.getaddrinfo(
         address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
-    places = [(family, place[0]) for family, _, _, _, place in found]
-    sockets: list[socket.socket] = []
+    places = [(family, str(place[0])) for family, _, _, _, place in found]
+    sets: list[_Sockets] = [[]]
     port = address.port
     try:
         for family, host in dict.fromkeys(places):
-            listening = _listen_tcp(family, str(host), port)
-            if listening:
-                sockets.append(listening)
-                port = listening.getsockname()[1]
+            if bound := _bind_first(family, host, port):
+                sets[0].append(bound)
+                port = bound.getsockname()[1]
+        while sys.platform == "linux" and len(sets) < workers:
+            sets.append([])
+            sets[-1].extend(map(_bind_another, sets[0]))
+        for each in chain(*sets):
+            each.listen(BACKLOG)
+            each.setblocking(False)  # noqa: FBT003
     except OSError:
-        for listening in sockets:
-            listening.close()
+        for each in chain(*sets):
+            each.close()
         raise
-    return sockets
+    return sets if len(sets) == workers else sets * workers
 
 
-def _listen_tcp(family: int, host: str, port: int) -> socket.socket | None:
-    """Listen on one address; None if the machine has no such family."""
+def _bind_first(family: int, host: str, port: int) -> socket.socket | None:
+    """Bind to an address that nobody else has; None if the machine has no such family."""
     try:
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        bound = _tcp_socket(family)
     except OSError:
         return None
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listening.bind((host, port))
-        listening.listen(BACKLOG)
+        bound.bind((host, port))
+        # Only now, or another process with the option on could have the address already.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     except OSError:
-        listening.close()
+        bound.close()
         raise
-    listening.setblocking(False)  # noqa: FBT003
-    return listening
+    return bound
+
+
+def _bind_another(first: socket.socket) -> socket.socket:
+    bound = _tcp_socket(first.family)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind(first.getsockname())
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _tcp_socket(family: int) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return made
 
 
 def _bind_unix(path: Path) -> socket.socket:

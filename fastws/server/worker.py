@@ -1,29 +1,33 @@
-"""A worker: one process, one loop; it listens, serves, and stops in good order."""
+"""A worker: one process, one loop; it serves by a plan, and does what the supervisor says."""
 
 import asyncio
 import gc
 import resource
-import signal
 import socket
-import ssl
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Any, Protocol
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
-import click
+import msgspec
 import uvloop
 
-from fastws.config.model import Address, Config
+from fastws._board import WorkerCounts
 from fastws.errors import FastwsError
-from fastws.observe.access_log import AccessLog
 from fastws.observe.log import Log
 from fastws.proxy.context import Context
-from fastws.proxy.downstream import Downstream
 from fastws.proxy.settings import Settings
-from fastws.server import demo, listener, tls
+from fastws.server import messages
+from fastws.server.acceptors import Acceptors
+from fastws.server.channel import Channel
+from fastws.server.messages import Plan
 
-_GOING_AWAY = 1001  # RFC 6455 section 7.4.1
+# RFC 6455 section 7.4.1
+GOING_AWAY = 1001
+
+# Seconds between two signs of life.
+BEAT = 1.0
 
 # A connection leaves no cycles behind, so that collections only cost time: few of them do.
 _COLLECT_AFTER = 50_000
@@ -34,119 +38,163 @@ _OWN_DESCRIPTORS = 32
 # have one.
 _DESCRIPTORS_PER_CONNECTION = 3
 
-
-class _Closable(Protocol):
-    """What accepts connections."""
-
-    def close(self) -> None:
-        """Accept no more."""
+_orders = msgspec.json.Decoder(messages.Order)
 
 
-def run(config: Config, *, demo: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT, then close all tunnels with 1001.
+@dataclass
+class Birth:
+    """What a worker serves at the beginning, and at which sockets."""
 
-    With ``demo`` there is an embedded upstream that echoes, and a page at ``/``. Raises
-    FastwsError for what the operator has to put right: an address in use, an unreadable file.
-    """
-    log = Log(sys.stderr.fileno(), config.log.level, config.log.format)
+    plan: Plan
+    sockets: list[socket.socket]
+
+
+def main(birth: Birth, counts: WorkerCounts, channel: socket.socket) -> int:
+    """Serve until the supervisor says to stop, or is gone; the exit status."""
+    config = birth.plan.config.log
+    log = Log(sys.stderr.fileno(), config.level, config.format)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(config, log, with_demo=demo))
+            runner.run(Worker(birth, counts, log).live(channel))
+    except Exception as error:  # noqa: BLE001 - nobody above us could say it
+        log.error(  # noqa: TRY400 - one line
+            "fault", message="a worker cannot go on", error=repr(error)
+        )
+        return 1
     finally:
         log.close()
+    return 0
 
 
-async def _serve(config: Config, log: Log, *, with_demo: bool) -> None:
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: _log_fault(log, context))
-    if not with_demo:
-        await _work(config, log, page=None)
-        return
-    async with demo.upstream() as address:
-        await _work(demo.configured(config, address), log, page=demo.page())
+class Worker:
+    """Goes by one plan at a time."""
 
+    _loop: asyncio.AbstractEventLoop
+    _channel: Channel
+    _context: Context
+    _acceptors: Acceptors
 
-async def _work(config: Config, log: Log, *, page: bytes | None) -> None:
-    loop = asyncio.get_running_loop()
-    stop = _stop_signals(loop)
-    try:
-        context = Context(
-            Settings(config, page=page),
-            loop,
-            AccessLog(log),
-            most_connections=config.limits.connections or _most_connections(),
+    def __init__(self, birth: Birth, counts: WorkerCounts, log: Log) -> None:
+        self._counts = counts
+        self._log = log
+        self._plan = birth.plan
+        self._sockets = birth.sockets
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
+
+    async def live(self, channel: socket.socket) -> None:
+        """Serve until it is over, as the supervisor says through ``channel``."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(lambda _, context: self._log_fault(context))
+        self._channel = Channel(self._loop, channel, self._hear, self._orphaned)
+        try:
+            await self._begin()
+        except FastwsError as error:
+            self._say(messages.Failed(str(error)))
+            return
+        self._beat()
+        sockets = self._context.sockets
+        self._say(messages.Ready(driver=sockets.name if sockets else "transport"))
+        await self._over.wait()
+        self._channel.close()
+
+    # what the supervisor says
+
+    def _hear(self, data: bytes, _descriptors: list[int]) -> None:
+        self._run(self._carry_out(_orders.decode(data)))
+
+    async def _carry_out(self, order: messages.Order) -> None:
+        fault = ""
+        try:
+            await self._obey(order)
+        except FastwsError as error:
+            fault = str(error)
+        self._say(messages.Done(order.number, fault))
+
+    async def _obey(self, order: messages.Order) -> None:
+        match order:
+            case messages.Stop():
+                await self._stop(order)
+            case messages.Report():
+                self._publish()
+
+    def _orphaned(self) -> None:
+        """Without a supervisor nobody would know of us."""
+        seconds = self._plan.config.drain.timeout
+        self._run(self._stop(messages.Stop(0, GOING_AWAY, "shutting down", 0, seconds)))
+
+    # what it does
+
+    async def _begin(self) -> None:
+        self._context = Context(
+            self._settings(self._plan),
+            self._loop,
+            self._log,
+            self._counts,
+            most_connections=_most_connections(),
         )
-    except OSError as error:
-        raise FastwsError(f"cannot read tls_ca: {error.strerror or error}") from error
-    async with _listening(config, context) as addresses:
-        _announce(addresses, page=page is not None)
-        log.info("started", driver=context.sockets.name if context.sockets else "transport")
+        self._acceptors = Acceptors(self._context, self._plan, self._sockets)
+        await self._acceptors.start()
         # What lives now lives as long as the worker: no collection needs to look at it again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(_COLLECT_AFTER)
-        await stop.get()
-    await _drain(context, stop, config.drain.timeout)
 
+    def _beat(self) -> None:
+        self._counts.beat()
+        self._publish()
+        self._loop.call_later(BEAT, self._beat)
 
-@asynccontextmanager
-async def _listening(config: Config, context: Context) -> AsyncIterator[list[Address]]:
-    """Accept connections on all listeners."""
-    addresses: list[Address] = []
-    servers: list[_Closable] = []
-    try:
-        for each in config.listeners:
-            sockets = listener.bind(each.address)
-            addresses.append(listener.bound_address(each.address, sockets))
-            tls_context = tls.server_context(each)
-            servers += [await _accept(sock, tls_context, config, context) for sock in sockets]
-        yield addresses
-    finally:
-        for server in servers:
-            server.close()
-        listener.unlink(addresses)
+    def _publish(self) -> None:
+        self._counts.publish(*self._context.driver.traffic())
 
+    async def _stop(self, order: messages.Stop) -> None:
+        """Stop as ``order`` says; one that comes later takes the place of one under way."""
+        if self._stopping:
+            self._stopping.cancel()
+        self._stopping = asyncio.current_task()
+        context = self._context
+        context.drain()
+        self._acceptors.close()
+        for sock in self._sockets:
+            sock.close()
+        context.driver.shut_down(order.code, order.reason.encode())
+        if self._counts.connections:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(context.none_left.wait(), order.timeout)
+        context.driver.abort()
+        await asyncio.sleep(0)
+        self._over.set()
 
-async def _accept(
-    sock: socket.socket, tls_context: ssl.SSLContext | None, config: Config, context: Context
-) -> _Closable:
-    if context.sockets and tls_context is None:
-        return context.sockets.listen(
-            sock, lambda: Downstream(context, tls=False), config.timeouts.stall
+    # private
+
+    def _settings(self, plan: Plan) -> Settings:
+        states = {
+            name: tuple(self._counts.peer(number) for number in numbers)
+            for name, numbers in plan.peers.items()
+        }
+        try:
+            return Settings(plan.config, states=states, page=plan.page)
+        except OSError as error:
+            raise FastwsError(f"cannot read tls_ca: {error.strerror or error}") from error
+
+    def _say(self, news: messages.News) -> None:
+        # One who does not hear it hears of our end.
+        with suppress(OSError):
+            self._channel.send(msgspec.json.encode(news))
+
+    def _run(self, doing: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(doing)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _log_fault(self, context: dict[str, Any]) -> None:
+        """Log what no code of ours caught; the connection that it happened on is over."""
+        error = context.get("exception")
+        self._log.error(
+            "fault", message=context.get("message", ""), error=repr(error) if error else ""
         )
-    loop = asyncio.get_running_loop()
-    return await loop.create_server(
-        lambda: Downstream(context, tls=tls_context is not None),
-        sock=sock,
-        backlog=listener.BACKLOG,
-        ssl=tls_context,
-        # The loop takes these with TLS only, and no zero.
-        ssl_handshake_timeout=config.timeouts.head if tls_context else None,
-        ssl_shutdown_timeout=max(config.timeouts.linger, 0.1) if tls_context else None,
-    )
-
-
-async def _drain(context: Context, stop: asyncio.Queue[int], seconds: float) -> None:
-    """Close every tunnel, and wait until all are gone, the time is up, or a second signal comes."""
-    context.drain()
-    context.driver.shut_down(_GOING_AWAY, b"shutting down")
-    if context.connections:
-        gone = asyncio.ensure_future(context.none_left.wait())
-        again = asyncio.ensure_future(stop.get())
-        await asyncio.wait({gone, again}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for waiting in (gone, again):
-            waiting.cancel()
-            with suppress(asyncio.CancelledError):
-                await waiting
-    context.driver.abort()
-    await asyncio.sleep(0)
-
-
-def _stop_signals(loop: asyncio.AbstractEventLoop) -> asyncio.Queue[int]:
-    signals: asyncio.Queue[int] = asyncio.Queue()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, signals.put_nowait, number)
-    return signals
 
 
 def _most_connections() -> int:
@@ -158,15 +206,3 @@ def _most_connections() -> int:
     if current == resource.RLIM_INFINITY:
         return sys.maxsize
     return max(1, (current - _OWN_DESCRIPTORS) // _DESCRIPTORS_PER_CONNECTION)
-
-
-def _announce(addresses: list[Address], *, page: bool) -> None:
-    click.echo(f"fastws listening on {', '.join(str(address) for address in addresses)}")
-    if page:
-        click.echo(f"open {demo.url(addresses[0])} in a browser")
-
-
-def _log_fault(log: Log, context: dict[str, Any]) -> None:
-    """Log what no code of ours caught; the connection that it happened on is over."""
-    error = context.get("exception")
-    log.error("fault", message=context.get("message", ""), error=repr(error) if error else "")

@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -50,8 +51,8 @@ class Connector:
     ) -> None:
         self._loop = loop
         self._sockets = sockets
-        self._stall = stall
-        self._places: dict[Peer, bytes | None] = {}
+        self.stall = stall
+        self._places: WeakKeyDictionary[Peer, bytes | None] = WeakKeyDictionary()
 
     def connect(self, peer: Peer, caller: Caller) -> Attempt:
         """Connect to ``peer``, TLS included; ``caller`` is told, maybe before this returns.
@@ -62,7 +63,7 @@ class Connector:
             return _Task(self._loop, caller, self._connect_transport(peer, caller))
         place = self._place(peer)
         if place is not None:
-            return self._sockets.connect(place, caller, self._stall)
+            return self._sockets.connect(place, caller, self.stall)
         return _Task(self._loop, caller, self._connect_name(self._sockets, peer, caller))
 
     def _place(self, peer: Peer) -> bytes | None:
@@ -88,7 +89,7 @@ class Connector:
         """Connect to one of the addresses of a name; why it failed, if it did."""
         reached = _Reached(caller)
         try:
-            attempt = sockets.connect(place, reached, self._stall)
+            attempt = sockets.connect(place, reached, self.stall)
         except OSError as error:
             return error
         try:

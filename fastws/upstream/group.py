@@ -2,7 +2,9 @@
 
 import ssl
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
+from fastws._board import PeerState
 from fastws.config import model
 from fastws.upstream.balancers import Balancer, sticky
 from fastws.upstream.balancers.backup import Backup
@@ -16,8 +18,8 @@ from fastws.upstream.balancers.sticky import Sticky
 from fastws.upstream.client import Client
 from fastws.upstream.idle import Idle
 from fastws.upstream.key import compile_key
-from fastws.upstream.lease import Lease
-from fastws.upstream.peer import Peer
+from fastws.upstream.lease import Lease, take
+from fastws.upstream.peer import Peer, lone_state
 
 _METHODS: dict[str, Callable[[Sequence[Peer]], Balancer]] = {
     "round_robin": RoundRobin,
@@ -31,21 +33,31 @@ _METHODS: dict[str, Callable[[Sequence[Peer]], Balancer]] = {
 class Upstream:
     """The live form of a configured upstream.
 
-    Raises OSError when ``tls_ca`` cannot be read.
+    ``states`` are those of its servers, in their order; without them each counts for itself. Raises
+    OSError when ``tls_ca`` cannot be read.
     """
 
-    def __init__(self, config: model.Upstream) -> None:
+    def __init__(self, config: model.Upstream, states: Sequence[PeerState] = ()) -> None:
         self.name = config.name
         context = _client_context(config)
-        self.peers = tuple(_peer(server, config, context) for server in config.servers)
+        self.peers = tuple(
+            _peer(server, config, context, state)
+            for server, state in zip_longest(config.servers, states)
+        )
         self.idle = Idle(config.keepalive, config.keepalive_timeout)
         self._sticky = config.balance.sticky
         self._balancer = self._build(config)
 
     def lease(self, tried: Sequence[Peer], client: Client) -> Lease | None:
         """Choose the peer for a connection, or the next one after those ``tried``."""
-        peer = self._balancer.pick(tried, client)
-        return None if peer is None else Lease(peer)
+        # Once for each, since a peer whose last place another worker takes is picked no more.
+        for _ in self.peers:
+            peer = self._balancer.pick(tried, client)
+            if peer is None:
+                return None
+            if lease := take(peer):
+                return lease
+        return None
 
     def fields(self, peer: Peer) -> bytes:
         """Return the lines to add to the head of a peer's answer."""
@@ -60,7 +72,12 @@ class Upstream:
         return Backup(balancer, _balancer(config.balance, backups)) if backups else balancer
 
 
-def _peer(server: model.Server, config: model.Upstream, context: ssl.SSLContext | None) -> Peer:
+def _peer(
+    server: model.Server,
+    config: model.Upstream,
+    context: ssl.SSLContext | None,
+    state: PeerState | None,
+) -> Peer:
     alone = len(config.servers) == 1
     return Peer(
         address=server.address,
@@ -72,6 +89,7 @@ def _peer(server: model.Server, config: model.Upstream, context: ssl.SSLContext 
         # Where there is no other, it is better to try than to refuse: nginx's rule too.
         max_fails=0 if alone else server.max_fails,
         fail_timeout=int(server.fail_timeout * 1e9),
+        state=state or lone_state(server.weight),
     )
 
 

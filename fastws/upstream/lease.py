@@ -4,17 +4,20 @@ from fastws.upstream import passive
 from fastws.upstream.peer import Peer
 
 
+def take(peer: Peer) -> "Lease | None":
+    """Return a lease of ``peer``; None if somebody else has just got the last one."""
+    return Lease(peer) if peer.state.acquire(peer.max_conns) else None
+
+
 class Lease:
-    """Counts as one of the peer's connections until it is released."""
+    """Counts as one of the peer's connections, which it was counted as, until it is released."""
 
     __slots__ = ("_held", "peer")
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
         self._held = True
-        state = peer.state
-        state.connections += 1
-        if state.failures:
+        if peer.state.failures:
             passive.picked(peer)
 
     def failed(self) -> None:
@@ -31,4 +34,4 @@ class Lease:
         """Count the connection out; once is enough."""
         if self._held:
             self._held = False
-            self.peer.state.connections -= 1
+            self.peer.state.release()

@@ -33,7 +33,7 @@ def failed(peer: Peer) -> None:
     if not peer.max_fails:
         return
     state = peer.state
-    state.failures += 1
+    state.count_failure()
     state.failed_at = state.checked_at = monotonic_ns()
     state.gain = max(0, state.gain - peer.weight // peer.max_fails)
 

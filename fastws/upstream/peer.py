@@ -1,24 +1,33 @@
-"""One server of an upstream, as long as the worker lives."""
+"""One server of an upstream, under one configuration; its state outlives that."""
 
 import ssl
 from dataclasses import dataclass, field
 
+from fastws._board import Board, PeerState
 from fastws.config.model import Address
 from fastws.upstream import passive
-from fastws.upstream.state import State
 
 
-@dataclass(slots=True, eq=False)
+def lone_state(weight: int) -> PeerState:
+    """Return the state of a peer that no other process knows."""
+    state = Board(workers=1, peers=1, tunnels=0).peer(0)
+    state.reset(weight)
+    return state
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Peer:
     """Where it is, how it is spoken to, and its share of the connections.
 
     ``tls`` is the client's context for a ``wss`` address, else None; ``server_name`` is what its
     certificate has to be for. It takes at most ``max_conns`` connections (0: any number), and none
     if it is ``down``. ``fail_timeout`` is in nanoseconds; with ``max_fails`` 0 it never loses
-    trust. ``name`` is what consistent hashing and sticky cookies know it by.
+    trust. ``name`` is what consistent hashing and sticky cookies know it by. ``state`` is what all
+    workers count of it.
     """
 
     address: Address
+    state: PeerState = field(repr=False)
     weight: int = 1
     tls: ssl.SSLContext | None = None
     server_name: str | None = None
@@ -27,11 +36,9 @@ class Peer:
     max_fails: int = 1
     fail_timeout: int = 10_000_000_000
     name: str = ""
-    state: State = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.name = self.name or self.address.authority
-        self.state = State(gain=self.weight)
 
     def __str__(self) -> str:
         return self.address.authority
@@ -42,6 +49,7 @@ class Peer:
         state = self.state
         return (
             not self.down
+            and not state.drained
             and (not state.failures or passive.is_trusted(self))
             and (not self.max_conns or state.connections < self.max_conns)
         )

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from support.upstreams import Asked, Asker, fill, peers, picks
+from support.upstreams import Asked, Asker, fill, leased, peers, picks
 
 from fastws.config import model
 from fastws.config.balance import read_balance
 from fastws.upstream.balancers.consistent_hash import ConsistentHash
 from fastws.upstream.balancers.round_robin import RoundRobin
 from fastws.upstream.group import Upstream
-from fastws.upstream.lease import Lease
 
 if TYPE_CHECKING:
+    from fastws.upstream.lease import Lease
     from fastws.upstream.peer import Peer
 
 METHODS = [
@@ -61,7 +61,7 @@ def test_each_peer_that_can_be_picked_is_picked_once(
         fill(peer, int(state == "full"))
         peer.max_fails = 1
         if state == "failed":
-            Lease(peer).failed()
+            leased(peer).failed()
         if state == "well":
             can.add(peer)
     tried: list[Peer] = []

@@ -180,7 +180,7 @@ class TunnelMachine(RuleBasedStateMachine):
 
     @rule(code=st.sampled_from([1001, 1012]), reason=st.sampled_from([b"", b"away"]))
     def shut_down(self, code: int, reason: bytes) -> None:
-        self.tunnel.shut_down(code, reason)
+        self.tunnel.shut_down(code, reason, Ending.SHUTDOWN)
 
     @precondition(lambda self: not any(self.asked("abort", side) for side in SIDES))
     @rule(really=st.integers(0, 5))

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fastws.config.model import Address
-from fastws.upstream.peer import Peer
+from fastws.upstream.lease import Lease, take
+from fastws.upstream.peer import Peer, lone_state
 
 if TYPE_CHECKING:
     from fastws.upstream.balancers import Balancer
@@ -41,7 +42,7 @@ def asker(target: bytes = b"/", *headers: tuple[bytes, bytes], host: str = "192.
 def peers(*weights: int, **more: Any) -> list[Peer]:
     """Peers a:80, b:80… of these weights."""
     return [
-        Peer(address=Address(host=name, port=80), weight=weight, **more)
+        Peer(Address(host=name, port=80), lone_state(weight), weight=weight, **more)
         for name, weight in zip("abcdefgh", weights, strict=False)
     ]
 
@@ -54,6 +55,16 @@ def picks(balancer: Balancer, count: int, *tried: Peer, client: Asker | None = N
     )
 
 
+def leased(peer: Peer) -> Lease:
+    """A connection to a peer that has room for it."""
+    lease = take(peer)
+    assert lease
+    return lease
+
+
 def fill(peer: Peer, connections: int) -> None:
     """Give a peer so many connections."""
-    peer.state.connections = connections
+    while peer.state.connections < connections:
+        peer.state.acquire()
+    while peer.state.connections > connections:
+        peer.state.release()

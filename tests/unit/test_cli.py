@@ -1,5 +1,6 @@
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -22,8 +23,8 @@ def fastws(*arguments: str) -> Result:
 def server(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     calls = SimpleNamespace(config=None, demo=None, fails=None)
 
-    def run(config: Config, *, demo: bool = False) -> None:
-        calls.config, calls.demo = config, demo
+    def run(load: Callable[[], Config], *, demo: bool = False) -> None:
+        calls.config, calls.demo = load(), demo
         if calls.fails:
             raise calls.fails
 
@@ -78,9 +79,9 @@ def test_wrong_usage_is_status_2(arguments: tuple[str, ...], sentence: str) -> N
 
 
 def test_a_mistake_of_the_operator_is_a_line_and_status_1(server: SimpleNamespace) -> None:
-    result = fastws("serve", "--upstream", "a:1", "--workers", "2")
+    result = fastws("serve", "--upstream", "a:1", "--set", "workers=x")
     assert result.exit_code == 1
-    assert result.stderr == "fastws: error: --workers: more than one comes with a later version\n"
+    assert result.stderr.startswith('fastws: error: --set workers: expected "auto"')
     server.fails = FastwsError("port 80 is in use")
     result = fastws("serve", "--demo")
     assert (result.exit_code, result.stderr) == (1, "fastws: error: port 80 is in use\n")
@@ -99,7 +100,7 @@ def test_check_prints_every_fault(tmp_path: Path) -> None:
     result = fastws("check", str(file))
     assert result.exit_code == 1
     first, second = result.stderr.splitlines()
-    assert first == f"fastws: error: {file}: workers: expected a whole number >= 1, got 0"
+    assert first == f'fastws: error: {file}: workers: expected "auto" or a whole number >= 1, got 0'
     assert second.startswith(f"fastws: error: {file}: timeouts.haed: unknown key")
 
 

@@ -6,7 +6,7 @@ import pytest
 from support.frames import CLOSE, TEXT, close_payload, frame
 from support.tunnels import UP, got, opened
 
-from fastws._relay import Pipe, Rules
+from fastws._relay import Ending, Pipe, Rules
 
 KEYS = [b"\x12\x34\x56\x78", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x80\0\0\0", b"\0\0\0\x80"]
 # Longer than the piece that is unmasked at a time, and no multiple of a word.
@@ -67,6 +67,6 @@ def test_the_reason_of_a_masked_close(key: bytes) -> None:
 def test_our_close_to_the_upstream_is_masked() -> None:
     for reason in REASONS:
         tunnel = opened()
-        tunnel.shut_down(1001, reason)
+        tunnel.shut_down(1001, reason, Ending.SHUTDOWN)
         (found,) = got(tunnel, UP)
         assert found.close == (1001, reason.decode())

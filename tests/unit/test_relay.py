@@ -81,7 +81,7 @@ class TestPayloadThatNobodySees:
     def test_a_close_frame_of_ours_stands_behind_it(self, side: Side) -> None:
         tunnel, sent = opened(), by(side, TEXT, LONG)
         tunnel.receive(side, sent[:-4])
-        tunnel.shut_down(1001, b"now")
+        tunnel.shut_down(1001, b"now", Ending.SHUTDOWN)
         assert tunnel.splice(side, sent[-4:]) == 4
         text, close = got(tunnel, other(side))
         assert (text.payload, close.close) == (LONG, (1001, "now"))
@@ -528,7 +528,7 @@ def ended_at_once(first: Side) -> list[tuple[str, str]]:
 class TestShutDown:
     def test_between_frames(self) -> None:
         tunnel = opened()
-        tunnel.shut_down(1001, b"going away")
+        tunnel.shut_down(1001, b"going away", Ending.SHUTDOWN)
         assert got_close(tunnel, DOWN) == (1001, "going away")
         assert got_close(tunnel, UP) == (1001, "going away")
         assert (tunnel.ending, tunnel.code, tunnel.reason) == (
@@ -542,7 +542,7 @@ class TestShutDown:
     def test_inside_a_frame(self, side: Side) -> None:
         tunnel, sent = opened(), by(side, TEXT, LONG)
         tunnel.receive(side, sent[:-4])
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         assert tunnel.take(other(side)) == sent[:-4]
         assert got_close(tunnel, side) == (1001, "")
         tunnel.receive(side, sent[-4:-1])
@@ -556,7 +556,7 @@ class TestShutDown:
     def test_the_close_stands_right_behind_the_frame(self, side: Side) -> None:
         tunnel, sent = opened(), by(side, TEXT, LONG)
         tunnel.receive(side, sent[:-4])
-        tunnel.shut_down(1001, b"now")
+        tunnel.shut_down(1001, b"now", Ending.SHUTDOWN)
         tunnel.receive(side, sent[-4:] + by(side, TEXT, b"late"))
         text, close = got(tunnel, other(side))
         assert (text.payload, close.close) == (LONG, (1001, "now"))
@@ -566,7 +566,7 @@ class TestShutDown:
     def test_inside_a_held_frame(self, side: Side, left: int) -> None:
         tunnel, ping = opened(), by(side, PING, LONG)
         tunnel.receive(side, ping[:-left])
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         assert got_close(tunnel, other(side)) == (1001, "")
         tunnel.receive(side, ping[-left:])
         assert tunnel.take(other(side)) == b""
@@ -578,7 +578,7 @@ class TestShutDown:
     def test_inside_a_fragmented_message(self, side: Side) -> None:
         tunnel = opened()
         tunnel.receive(side, by(side, TEXT, b"a", fin=False))
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         assert [found.opcode for found in got(tunnel, other(side))] == [TEXT, CLOSE]
         tunnel.receive(side, by(side, CONTINUATION, b"b"))
         assert tunnel.take(other(side)) == b""
@@ -586,7 +586,7 @@ class TestShutDown:
     @both_ways
     def test_the_handshake_is_let_finish(self, side: Side) -> None:
         tunnel = opened()
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         got(tunnel, UP), got(tunnel, DOWN)
         tunnel.receive(side, by(side, TEXT, b"crossed on the way") + closing(side, 1001))
         assert tunnel.log == ended_at_once(side)[:2]
@@ -599,32 +599,32 @@ class TestShutDown:
     def test_after_a_close(self, side: Side) -> None:
         tunnel = opened()
         tunnel.receive(side, closing(side, 1000))
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         assert got_close(tunnel, other(side)) == (1000, "")
         assert tunnel.take(side) == b""
         assert tunnel.code == 1000
 
     def test_twice(self) -> None:
         tunnel = opened()
-        tunnel.shut_down(1001, b"first")
-        tunnel.shut_down(1012, b"second")
+        tunnel.shut_down(1001, b"first", Ending.SHUTDOWN)
+        tunnel.shut_down(1012, b"second", Ending.SHUTDOWN)
         assert got_close(tunnel, DOWN) == got_close(tunnel, UP) == (1001, "first")
 
     def test_a_long_reason_is_cut(self) -> None:
         tunnel = opened()
-        tunnel.shut_down(1001, b"r" * 200)
+        tunnel.shut_down(1001, b"r" * 200, Ending.SHUTDOWN)
         assert got_close(tunnel, DOWN) == got_close(tunnel, UP) == (1001, "r" * 123)
 
     def test_a_long_reason_stays_utf8(self) -> None:
         tunnel = opened()
-        tunnel.shut_down(1001, "ü".encode() * 62)
+        tunnel.shut_down(1001, "ü".encode() * 62, Ending.SHUTDOWN)
         assert got_close(tunnel, DOWN) == (1001, "ü" * 61)
 
     def test_our_masks_differ(self) -> None:
         seen = set()
         for _ in range(8):
             tunnel = opened()
-            tunnel.shut_down(1001, b"")
+            tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
             seen.add(tunnel.take(UP))
         assert len(seen) > 1
 
@@ -632,7 +632,7 @@ class TestShutDown:
     def test_a_side_that_is_lost_inside_a_frame_meanwhile(self, side: Side) -> None:
         tunnel, sent = opened(), by(side, TEXT, LONG)
         tunnel.receive(side, sent[:-4])
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         tunnel.lose(side)
         assert tunnel.take(other(side)) == sent[:-4]
         assert tunnel.log == [("eof", other(side))]
@@ -703,7 +703,7 @@ class TestLostAndEnded:
         tunnel.take(other(side))
         tunnel.receive(other(side), by(other(side), TEXT, b"nobody"))
         tunnel.receive(other(side), by(other(side), 3))
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         assert tunnel.take(side) == b""
         assert ("eof", side) not in tunnel.log
         assert ("release", side) not in tunnel.log
@@ -732,7 +732,7 @@ class TestLostAndEnded:
         assert tunnel.log == [("abort", DOWN), ("abort", UP)]
         tunnel.receive(DOWN, by(DOWN, TEXT, b"a"))
         tunnel.receive(UP, by(UP, TEXT, b"a"))
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         assert (tunnel.take(UP), tunnel.take(DOWN)) == (b"", b"")
         tunnel.lose(DOWN)
         tunnel.lose(UP)
@@ -862,7 +862,7 @@ class TestClock:
 
     def test_a_side_that_never_answers_a_close(self) -> None:
         tunnel = opened(close=30, linger=5)
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         tunnel.receive(UP, closing(UP, 1001))
         tunnel.lose(UP)
         tunnel.log.clear()
@@ -874,7 +874,7 @@ class TestClock:
 
     def test_two_sides_that_never_answer_a_close(self) -> None:
         tunnel = opened(close=30, linger=5)
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         for now in (100, 129):
             tunnel.clock(now)
         assert tunnel.log == []
@@ -938,7 +938,7 @@ class TestClock:
 
     def test_the_clock_of_a_tunnel_that_is_over(self) -> None:
         tunnel = opened(close=5)
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         for now in (0, 5):
             tunnel.clock(now)
         for side in SIDES:
@@ -952,7 +952,7 @@ class TestClock:
         tunnel.clock(1000)
         tunnel.receive(DOWN, by(DOWN, TEXT))  # six bytes forwarded
         tunnel.blocked.add(DOWN)
-        tunnel.shut_down(1001, b"abc")  # seven bytes queued
+        tunnel.shut_down(1001, b"abc", Ending.SHUTDOWN)  # seven bytes queued
         tunnel.clock(1100)
         assert tunnel.log == []
 
@@ -1070,7 +1070,7 @@ class TestPings:
     def test_a_tunnel_that_ends_asks_nobody(self) -> None:
         tunnel = opened(ping=25)
         tunnel.clock(0)
-        tunnel.shut_down(1001, b"")
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         for side in SIDES:
             tunnel.take(side)
         tunnel.clock(25)
@@ -1233,7 +1233,7 @@ class TestMoving:
         if end == "eof":
             tunnel.receive_eof(UP)
         elif end == "shut_down":
-            tunnel.shut_down(1001, b"")
+            tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         else:
             tunnel.receive(DOWN, closing(DOWN) if end == "close" else by(DOWN, 3))
         with pytest.raises(ValueError, match="that ends cannot move"):

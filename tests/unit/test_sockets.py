@@ -913,7 +913,7 @@ def test_a_tunnel_that_ends_while_it_comes_to_rest_ends(
             either.sockets.turn()
         tunnel.rest(lambda: told.append(True))
         if end == "shut_down":
-            tunnel.shut_down(1001, b"")
+            tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
         elif end == "abort":
             tunnel.abort()
         either.until(lambda: told)

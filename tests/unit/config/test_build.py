@@ -71,7 +71,7 @@ def test_units_are_read() -> None:
         ({"limits": {"head_bytes": 0}}, "limits.head_bytes: expected a size above 0, got 0"),
         ({"limits": {"headers": True}}, "limits.headers: expected a whole number, got true"),
         ({"limits": {"headers": 1.5}}, "limits.headers: expected a whole number, got 1.5"),
-        ({"workers": 0}, "workers: expected a whole number >= 1, got 0"),
+        ({"workers": 0}, 'workers: expected "auto" or a whole number >= 1, got 0'),
         ({"driver": "urnig"}, 'driver: expected one of auto, uring, epoll, transport, got "urnig"'),
         ({"driver": [1]}, "driver: expected one of auto, uring, epoll, transport, got [1]"),
         ({"trusted_proxies": ["x"]}, None),

@@ -49,7 +49,6 @@ def test_a_good_configuration_passes() -> None:
             },
             "routes[1]: is for b.com and /, as routes[0] is",
         ),
-        ({"workers": 2}, "workers: more than one comes with a later version"),
     ],
 )
 def test_a_fault_between_keys_is_found(raw: dict[str, Any], fault: str) -> None:

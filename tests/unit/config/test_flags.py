@@ -146,7 +146,10 @@ def test_the_last_setting_wins() -> None:
     [
         ("timeouts.haed=5s", '--set timeouts.haed: unknown key; did you mean "head"?'),
         ("timeouts.head=0", "--set timeouts.head: expected a time above 0, got 0"),
-        ("workers=1\nx=2", r"--set workers: expected a whole number, got '1\nx=2'"),
+        (
+            "workers=1\nx=2",
+            r"""--set workers: expected "auto" or a whole number >= 1, got '1\nx=2'""",
+        ),
         ("workers.x=1", "--set workers.x: workers is not a table"),
         ("routes.path=/", "--set routes.path: routes is not a table"),
         ("routes[7].path=/", "--set routes[7].path: there is no routes[7]"),
@@ -170,7 +173,7 @@ def test_a_wrong_flag_is_named() -> None:
     assert lines[0].startswith("--listen 8080: a port alone")
     assert lines[1].startswith("--upstream :2: an upstream needs a host")
     assert lines[2] == '--balance: there is no method "ip_hsh"; did you mean "ip_hash"?'
-    flags = Flags(upstream=("a:1",), workers=2)
+    flags = Flags(upstream=("a:1",), workers=0)
     assert refusal(None, flags).startswith("--workers: ")
 
 

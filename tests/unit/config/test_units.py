@@ -9,6 +9,7 @@ from fastws.config.units import (
     read_positive_size,
     read_seconds,
     read_size,
+    read_workers,
 )
 
 
@@ -137,3 +138,13 @@ def test_zero_is_no_positive_size(written: object) -> None:
 def test_what_is_above_zero_is_positive() -> None:
     assert read_positive_seconds("1ms") == 0.001
     assert read_positive_size(1) == 1
+
+
+def test_workers_are_a_number_or_one_for_each_core() -> None:
+    assert [read_workers(each) for each in (1, 8, "auto")] == [1, 8, 0]
+
+
+@pytest.mark.parametrize("written", [0, -1, True, 1.0, "1", "", None])
+def test_what_is_no_number_of_workers_is_refused(written: object) -> None:
+    with pytest.raises(ValueError, match='expected "auto" or a whole number >= 1, got'):
+        read_workers(written)

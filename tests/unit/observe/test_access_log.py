@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fastws._board import Board, WorkerCounts
 from fastws._memory import MemoryTunnel
 from fastws._relay import Ending, Rules
 from fastws.observe import access_log
@@ -59,9 +60,13 @@ def lines(pipe: tuple[int, int]) -> Callable[[], Lines]:
     return read
 
 
+def counts() -> WorkerCounts:
+    return Board(workers=1, peers=1, tunnels=1).worker(0)
+
+
 @pytest.fixture
 def log(pipe: tuple[int, int]) -> AccessLog:
-    return AccessLog(Log(pipe[1], "info", "json"))
+    return AccessLog(Log(pipe[1], "info", "json"), counts())
 
 
 def closed(log: AccessLog, report: Any) -> None:
@@ -72,6 +77,7 @@ def closed(log: AccessLog, report: Any) -> None:
 
 def test_a_refusal_is_a_warning(log: AccessLog, lines: Callable[[], Lines]) -> None:
     log.refused(client="c", target=b"/x", host=b"h", status=404, reason="No route.")
+    assert log._counts.numbers()["answers"] == {404: 1}  # type: ignore[attr-defined]
     (line,) = lines()
     del line["time"]
     assert line == {
@@ -134,7 +140,8 @@ def test_every_ending_has_its_name(
 
 
 def test_there_are_no_names_without_an_ending() -> None:
-    assert len(access_log._ENDINGS) == len(Ending.__members__)
+    # The last one is no tunnel's, but a worker's that is gone.
+    assert len(access_log.ENDINGS) == len(Ending.__members__) + 1
 
 
 def test_a_real_tunnel_is_a_report(log: AccessLog, lines: Callable[[], Lines]) -> None:
@@ -152,7 +159,7 @@ def test_a_real_tunnel_is_a_report(log: AccessLog, lines: Callable[[], Lines]) -
 def test_only_refusals_are_left_at_level_warning(
     pipe: tuple[int, int], lines: Callable[[], Lines]
 ) -> None:
-    quiet = AccessLog(Log(pipe[1], "warning", "json"))
+    quiet = AccessLog(Log(pipe[1], "warning", "json"), counts())
     quiet.opened(number=1, client="c", target=b"/", host=b"", upstream="u", protocol=b"")
     closed(quiet, Report())
     quiet.refused(client="c", target=b"/", host=b"", status=400, reason="")

@@ -15,7 +15,7 @@ from fastws.config.model import Address
 from fastws.proxy.drivers import bare_sockets
 from fastws.upstream.connector import Connector
 from fastws.upstream.group import Upstream
-from fastws.upstream.peer import Peer
+from fastws.upstream.peer import Peer, lone_state
 
 if TYPE_CHECKING:
     import ssl
@@ -122,7 +122,7 @@ def test_tcp(family: socket.AddressFamily, driver: str) -> None:
 
     async def scenario() -> bytes:
         async with listening(sock):
-            return await talk(Peer(address), driver)
+            return await talk(Peer(address, lone_state(1)), driver)
 
     assert run(scenario()) == b"ping None"
 
@@ -132,7 +132,7 @@ def test_unix(tmp_path: Path, driver: str) -> None:
 
     async def scenario() -> bytes:
         async with listening(sock):
-            return await talk(Peer(address), driver)
+            return await talk(Peer(address, lone_state(1)), driver)
 
     assert run(scenario()) == b"ping None"
 
@@ -142,7 +142,9 @@ def test_a_name(driver: str) -> None:
 
     async def scenario() -> bytes:
         async with listening(sock):
-            return await talk(Peer(Address(host="localhost", port=address.port)), driver)
+            return await talk(
+                Peer(Address(host="localhost", port=address.port), lone_state(1)), driver
+            )
 
     assert run(scenario()) == b"ping None"
 
@@ -174,17 +176,17 @@ def test_tls_over_unix_is_verified_for_localhost(
 def test_a_refused_connection_is_an_os_error(driver: str) -> None:
     sock, address = tcp()  # bound, but nobody listens
     with closing(sock), pytest.raises(ConnectionRefusedError):
-        run(talk(Peer(address), driver))
+        run(talk(Peer(address, lone_state(1)), driver))
 
 
 def test_a_missing_unix_socket_is_an_os_error(tmp_path: Path, driver: str) -> None:
     with pytest.raises(FileNotFoundError):
-        run(talk(Peer(Address(path=str(tmp_path / "gone.sock"))), driver))
+        run(talk(Peer(Address(path=str(tmp_path / "gone.sock")), lone_state(1)), driver))
 
 
 def test_an_unknown_name_is_an_os_error(driver: str) -> None:
     with pytest.raises(OSError, match=r"."):
-        run(talk(Peer(Address(host="nowhere.invalid", port=1)), driver))
+        run(talk(Peer(Address(host="nowhere.invalid", port=1), lone_state(1)), driver))
 
 
 def test_a_name_that_the_certificate_is_not_for_is_an_os_error(

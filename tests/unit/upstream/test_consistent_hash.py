@@ -10,7 +10,7 @@ from fastws.config.addresses import read_server_address
 from fastws.config.template import read_template
 from fastws.upstream.balancers.consistent_hash import ConsistentHash
 from fastws.upstream.key import compile_key
-from fastws.upstream.peer import Peer
+from fastws.upstream.peer import Peer, lone_state
 
 URI = compile_key(read_template("$request_uri"))
 
@@ -56,13 +56,13 @@ def test_a_key_has_a_home(weights: tuple[int, ...]) -> None:
     ],
 )
 def test_a_server_is_hashed_by_its_name(address: str, hashed: bytes) -> None:
-    balancer = ConsistentHash([Peer(address=read_server_address(address))], URI)
+    balancer = ConsistentHash([Peer(read_server_address(address), lone_state(1))], URI)
     assert balancer._points == [point for point, _ in ring((hashed, 1))]
 
 
 def test_a_name_may_be_without_a_port() -> None:
     """As in nginx's configuration, where it is 80 then, and not hashed."""
-    peer = Peer(address=read_server_address("10.0.0.1:80"), name="10.0.0.1")
+    peer = Peer(read_server_address("10.0.0.1:80"), lone_state(1), name="10.0.0.1")
     balancer = ConsistentHash([peer], URI)
     assert balancer._points == [point for point, _ in ring((b"10.0.0.1\0", 1))]
 

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from support.upstreams import peers
-
-from fastws.upstream.lease import Lease
+from support.upstreams import leased, peers
 
 
 def test_a_lease_counts_until_it_is_released() -> None:
     (peer,) = peers(1)
-    first, second = Lease(peer), Lease(peer)
+    first, second = leased(peer), leased(peer)
     assert peer.state.connections == 2
     first.release()
     first.release()
@@ -20,7 +18,7 @@ def test_a_lease_counts_until_it_is_released() -> None:
 
 def test_a_failure_releases() -> None:
     (peer,) = peers(1)
-    lease = Lease(peer)
+    lease = leased(peer)
     lease.failed()
     lease.release()
     assert (peer.state.connections, peer.state.failures) == (0, 1)

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from support.upstreams import Asker, fill, peers, picks
+from support.upstreams import Asker, fill, leased, peers, picks
 
 from fastws.upstream.balancers.least_conn import LeastConn
-from fastws.upstream.lease import Lease
 
 
 def test_the_idlest_is_picked() -> None:
@@ -45,7 +44,7 @@ def test_connections_even_out() -> None:
     for _ in range(70):
         peer = balancer.pick((), Asker())
         assert peer
-        Lease(peer)
+        leased(peer)
     assert [peer.state.connections for peer in everyone] == [40, 20, 10]
 
 

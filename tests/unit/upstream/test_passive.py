@@ -3,10 +3,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.upstreams import SECOND, peers
+from support.upstreams import SECOND, leased, peers
 
 from fastws.upstream import passive
-from fastws.upstream.lease import Lease
 
 if TYPE_CHECKING:
     from fastws.upstream.peer import Peer
@@ -36,11 +35,11 @@ def one(**more: int) -> Peer:
 
 
 def fail(peer: Peer) -> None:
-    Lease(peer).failed()
+    leased(peer).failed()
 
 
 def succeed(peer: Peer) -> None:
-    lease = Lease(peer)
+    lease = leased(peer)
     lease.answered()
     lease.release()
 
@@ -78,7 +77,7 @@ def test_after_a_while_there_is_one_trial(clock: Clock) -> None:
     assert not peer.available
     clock.wait(0.1)
     assert peer.available
-    trial = Lease(peer)
+    trial = leased(peer)
     assert not peer.available  # to others
     trial.answered()
     assert peer.available
@@ -101,7 +100,7 @@ def test_a_trial_that_never_ends_is_followed_by_another(clock: Clock) -> None:
     peer = one()
     fail(peer)
     clock.wait(10.1)
-    Lease(peer)
+    leased(peer)
     clock.wait(10)
     assert not peer.available
     clock.wait(0.1)
@@ -110,7 +109,7 @@ def test_a_trial_that_never_ends_is_followed_by_another(clock: Clock) -> None:
 
 def test_an_older_connection_proves_nothing(clock: Clock) -> None:
     peer = one()
-    older = Lease(peer)
+    older = leased(peer)
     fail(peer)
     clock.wait(1)
     older.answered()

@@ -3,13 +3,13 @@ from __future__ import annotations
 from support.upstreams import fill, peers
 
 from fastws.config.addresses import read_server_address
-from fastws.upstream.peer import Peer
+from fastws.upstream.peer import Peer, lone_state
 
 
 def test_a_peer_is_called_by_its_address() -> None:
-    peer = Peer(address=read_server_address("wss://[::1]:8443"))
+    peer = Peer(read_server_address("wss://[::1]:8443"), lone_state(1))
     assert str(peer) == peer.name == "[::1]:8443"
-    assert Peer(address=peer.address, name="::1").name == "::1"
+    assert Peer(peer.address, lone_state(1), name="::1").name == "::1"
 
 
 def test_a_peer_that_is_down_is_never_available() -> None:

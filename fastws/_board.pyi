@@ -1,0 +1,125 @@
+"""What the processes of one proxy count together: one mapping, shared and never grown."""
+
+from typing import Any, final
+
+@final
+class Board:
+    """Room for so many workers, peers, and open tunnels of each worker. Raises MemoryError.
+
+    What is never used takes no memory.
+    """
+
+    def __init__(self, workers: int, peers: int, tunnels: int) -> None: ...
+    @property
+    def workers(self) -> int: ...
+    @property
+    def peers(self) -> int: ...
+    @property
+    def tunnels(self) -> int: ...
+    def next_number(self) -> int:
+        """A number for a tunnel, which no other has."""
+
+    def peer(self, number: int, *, worker: int = 0) -> PeerState:
+        """The state of the peer of that number, for the use of a worker."""
+
+    def worker(self, number: int) -> WorkerCounts:
+        """The counts of a worker."""
+
+    def totals(self) -> dict[str, Any]:
+        """What all workers counted, those that are gone included."""
+
+    def connections(self) -> int:
+        """The downstream connections that are open in all workers."""
+
+    def bury(self, worker: int, *, ending: int) -> list[tuple[int, float, int, str]]:
+        """Count out what a worker that is gone left open, and keep what it had counted.
+
+        Returns its open tunnels: number, seconds since they opened, peer, client. They count as
+        ended by `ending`.
+        """
+
+@final
+class PeerState:
+    """The numbers that balancing and health of one peer go by.
+
+    Those of health are written by `fastws.upstream.passive` alone, those of round robin by
+    `fastws.upstream.balancers.round_robin`. `connections` are those that are under way or open, in
+    all workers.
+    """
+
+    def __new__(cls, board: Board, number: int, worker: int) -> PeerState: ...
+    @property
+    def number(self) -> int: ...
+    def acquire(self, limit: int = 0) -> bool:
+        """Count a connection in, unless there are `limit` already (0: no limit); whether it was."""
+
+    def release(self) -> None:
+        """Count it out."""
+
+    def count_failure(self) -> None:
+        """Count one more."""
+
+    def reset(self, gain: int) -> None:
+        """Forget all but the connections."""
+
+    @property
+    def connections(self) -> int: ...
+    @property
+    def served(self) -> int: ...
+
+    failures: int
+    failed_at: int
+    checked_at: int
+    gain: int
+    credit: int
+    drained: bool
+
+@final
+class WorkerCounts:
+    """What one worker counts; written by that worker alone."""
+
+    def __new__(cls, board: Board, number: int) -> WorkerCounts: ...
+    @property
+    def board(self) -> Board: ...
+    @property
+    def number(self) -> int: ...
+    def beat(self) -> None:
+        """Say that the loop still turns."""
+
+    def connection_opened(self) -> None:
+        """Count a downstream connection in."""
+
+    def connection_closed(self) -> None:
+        """Count it out."""
+
+    def answered(self, status: int) -> None:
+        """Count a request that was answered, and became no tunnel."""
+
+    def tunnel_opened(self, number: int, peer: int, client: str) -> int:
+        """Count a tunnel in; returns what it is to be counted out by."""
+
+    def tunnel_ended(
+        self,
+        place: int,
+        ending: int,
+        bytes_in: int,
+        bytes_out: int,
+        messages_in: int,
+        messages_out: int,
+    ) -> None:
+        """Count it out, with what went through it."""
+
+    def publish(self, bytes_in: int, bytes_out: int, messages_in: int, messages_out: int) -> None:
+        """Let others see the traffic: that of the open tunnels is given."""
+
+    def peer(self, number: int) -> PeerState:
+        """The state of the peer of that number, for the use of this worker."""
+
+    @property
+    def beats(self) -> int: ...
+    @property
+    def connections(self) -> int: ...
+    @property
+    def tunnels(self) -> int: ...
+    def numbers(self) -> dict[str, Any]:
+        """All of it, by name; statuses and endings that occurred by their numbers."""

@@ -1,0 +1,105 @@
+"""What the supervisor and a worker say to each other."""
+
+import msgspec
+
+from fastws.config.model import Config
+
+
+class Door(msgspec.Struct, frozen=True):
+    """A listener of the configuration, by its index, and how many sockets one worker has for it."""
+
+    listener: int
+    sockets: int
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Everything that a worker is to do.
+
+    ``peers`` are the numbers of the servers of each upstream on the board, in their order. The
+    sockets of the doors come with it, one after the other.
+    """
+
+    config: Config
+    peers: dict[str, tuple[int, ...]]
+    doors: tuple[Door, ...]
+    page: bytes | None = None
+
+
+class _Message(msgspec.Struct, frozen=True, tag_field="is"):
+    pass
+
+
+# To a worker. Each is answered, once it is done, by the number that it has.
+
+
+class Take(_Message, frozen=True, tag="take"):
+    """More sockets come with this than with one message: keep them for the next `Prepare`."""
+
+    number: int
+
+
+class Prepare(_Message, frozen=True, tag="prepare"):
+    """Make ready to go by another plan, which lies pickled in the first descriptor."""
+
+    number: int
+
+
+class Commit(_Message, frozen=True, tag="commit"):
+    """Go by the plan that was prepared; or with ``give_up`` forget it."""
+
+    number: int
+    give_up: bool = False
+
+
+class Report(_Message, frozen=True, tag="report"):
+    """Put on the board what only the worker knows."""
+
+    number: int
+
+
+class Reopen(_Message, frozen=True, tag="reopen"):
+    """Open the log's file again."""
+
+    number: int
+
+
+class Stop(_Message, frozen=True, tag="stop"):
+    """Accept no more, close every tunnel with ``code``, and exit.
+
+    They are closed within ``spread`` seconds, at random; what is left ``timeout`` seconds after the
+    last is cut.
+    """
+
+    number: int
+    code: int
+    reason: str
+    spread: float
+    timeout: float
+
+
+Order = Take | Prepare | Commit | Report | Reopen | Stop
+
+
+# From a worker.
+
+
+class Ready(_Message, frozen=True, tag="ready"):
+    """It accepts connections."""
+
+    driver: str
+
+
+class Done(_Message, frozen=True, tag="done"):
+    """What was asked for under a number is done, or not: then ``error`` says why."""
+
+    number: int
+    error: str = ""
+
+
+class Failed(_Message, frozen=True, tag="failed"):
+    """It cannot begin: what the operator has to put right."""
+
+    error: str
+
+
+News = Ready | Done | Failed
