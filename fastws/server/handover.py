@@ -17,12 +17,13 @@ import os
 import socket
 import struct
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from fastws.errors import FastwsError
-from fastws.proxy.ticket import Ticket
+from fastws.proxy.ticket import Ticket  # noqa: TC001 - msgspec looks at it
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -130,10 +131,10 @@ async def _give(sock: socket.socket, tunnels: Sequence[LegTunnel]) -> int:
 async def _at_rest(tunnels: Sequence[LegTunnel]) -> list[LegTunnel]:
     """Return those of the tunnels that came to rest."""
     loop = asyncio.get_running_loop()
-    told = [loop.create_future() for _ in tunnels]
+    told: list[asyncio.Future[None]] = [loop.create_future() for _ in tunnels]
     try:
         for tunnel, future in zip(tunnels, told, strict=True):
-            tunnel.rest(lambda future=future: future.done() or future.set_result(None))
+            tunnel.rest(partial(_resolve, future))
         await asyncio.gather(*told)
     except BaseException:
         for tunnel in tunnels:
@@ -170,18 +171,22 @@ async def _receive(sock: socket.socket) -> list[tuple[Parcel, list[int]]]:
     if not header:
         return []
     try:
-        count, size = _HEADER.unpack(header)
-        if size > _MOST_BYTES:
-            raise EOFError("a batch is too large")
-        async with asyncio.timeout(_PATIENCE):
-            parcels = _parcels.decode(await _read(sock, size))
-        if len(parcels) != count:
-            raise EOFError("a batch is not whole")
+        parcels = await _read_parcels(sock, *_HEADER.unpack(header))
     except BaseException:
         _close(fds)
         raise
     # The system leaves descriptors out when we may not have more.
     return [(parcel, fds[2 * i : 2 * i + 2]) for i, parcel in enumerate(parcels)]
+
+
+async def _read_parcels(sock: socket.socket, count: int, size: int) -> tuple[Parcel, ...]:
+    if size > _MOST_BYTES:
+        raise EOFError("a batch is too large")
+    async with asyncio.timeout(_PATIENCE):
+        parcels = _parcels.decode(await _read(sock, size))
+    if len(parcels) != count:
+        raise EOFError("a batch is not whole")
+    return parcels
 
 
 def _adopt(
@@ -233,11 +238,13 @@ def _forget(tunnel: LegTunnel) -> None:
 
 
 async def _readable(sock: socket.socket) -> None:
-    """Wait until there is something to read; what reads it does so at once, and loses nothing when
-    it is cancelled."""
+    """Wait until there is something to read.
+
+    It is then read without another wait, so that nothing is lost when somebody gives up waiting.
+    """
     loop = asyncio.get_running_loop()
     readable = loop.create_future()
-    loop.add_reader(sock.fileno(), lambda: readable.done() or readable.set_result(None))
+    loop.add_reader(sock.fileno(), _resolve, readable)
     try:
         await readable
     finally:
@@ -255,6 +262,11 @@ async def _read(sock: socket.socket, size: int) -> bytearray:
             raise EOFError("it has ended")
         view = view[got:]
     return data
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _close(fds: Sequence[int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import socket
@@ -102,6 +103,7 @@ def check(stage: Stage, pairs: list[Pair]) -> None:
 
 
 def descriptors() -> int:
+    gc.collect()
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 
@@ -361,7 +363,6 @@ loop.run_forever()
 
 @pytest.fixture(params=["uring", "epoll"])
 def taker(
-    stage: Stage,  # whose driver works here
     ends: tuple[socket.socket, socket.socket],
     request: pytest.FixtureRequest,
 ) -> Iterator[subprocess.Popen[str]]:
