@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from fastws.errors import FastwsError
-from fastws.proxy.ticket import Ticket  # noqa: TC001 - msgspec looks at it
+from fastws.proxy.ticket import Ticket, Traffic  # noqa: TC001 - msgspec looks at it
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,10 +45,10 @@ _HEADER = struct.Struct("=II")  # tunnels, and bytes that follow
 class Passage(Protocol):
     """What the log and the counts know of a tunnel."""
 
-    def ticket(self) -> Ticket:
+    def ticket(self, traffic: Traffic) -> Ticket:
         """Say what another process needs to know of it."""
 
-    def left(self) -> None:
+    def left(self, traffic: Traffic) -> None:
         """Count it out: it goes on in another process."""
 
     def over(self, report: LegTunnel) -> None:
@@ -147,7 +147,10 @@ async def _send(sock: socket.socket, tunnels: Sequence[LegTunnel]) -> None:
     loop = asyncio.get_running_loop()
     now = loop.time()
     body = msgspec.msgpack.encode(
-        [Parcel(tunnel.passage.ticket(), tunnel.state(now), tunnel.queued) for tunnel in tunnels]
+        [
+            Parcel(tunnel.passage.ticket(_traffic(tunnel)), tunnel.state(now), tunnel.queued)
+            for tunnel in tunnels
+        ]
     )
     descriptors = [fd for tunnel in tunnels for fd in tunnel.descriptors]
     socket.send_fds(sock, [_HEADER.pack(len(tunnels), len(body))], descriptors)
@@ -209,7 +212,7 @@ def _adopt(
     try:
         return driver.adopt(parcel.state, *legs, passage=passage)
     except ValueError:
-        passage.left()
+        passage.left(parcel.ticket.traffic)
         return None
 
 
@@ -234,7 +237,12 @@ def _forget(tunnel: LegTunnel) -> None:
     """Let go of a tunnel that the other side has."""
     passage = tunnel.passage
     tunnel.leave()
-    passage.left()
+    passage.left(_traffic(tunnel))
+
+
+def _traffic(tunnel: LegTunnel) -> Traffic:
+    up, down = tunnel.upward, tunnel.downward
+    return up.forwarded, down.forwarded, up.messages, down.messages
 
 
 async def _readable(sock: socket.socket) -> None:

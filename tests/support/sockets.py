@@ -14,8 +14,9 @@ from support.raw import Wire
 
 from fastws._driver import Driver
 from fastws._relay import Rules
+from fastws.config.model import Address
 from fastws.proxy.drivers import bare_sockets
-from fastws.proxy.ticket import Ticket
+from fastws.proxy.ticket import Ticket, Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,10 +78,11 @@ class Passage:
     def __init__(self, number: int = 0) -> None:
         self.number = number
 
-    def ticket(self) -> Ticket:
-        return Ticket(self.number, "192.0.2.1:1", "default", "127.0.0.1:2", 3.5)
+    def ticket(self, traffic: Traffic) -> Ticket:
+        address = Address(host="127.0.0.1", port=2)
+        return Ticket(self.number, "192.0.2.1:1", 7, address, 3.5, traffic)
 
-    def left(self) -> None:
+    def left(self, _traffic: Traffic) -> None:
         self.gone = True
 
     def over(self, report: LegTunnel) -> None:

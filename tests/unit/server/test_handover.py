@@ -144,9 +144,10 @@ def test_all_tunnels_go_and_nobody_notices(
             assert stage.receive(server, len(message)) == message
         check(stage, pairs)
         assert all(passage.gone and passage.report is None for _, _, passage in pairs)
-        assert sorted(other.tickets, key=lambda ticket: ticket.number) == [
-            passage.ticket() for _, _, passage in pairs
-        ]
+        tickets = sorted(other.tickets, key=lambda ticket: ticket.number)
+        for ticket, (_, _, passage) in zip(tickets, pairs, strict=True):
+            assert ticket == passage.ticket(ticket.traffic)
+            assert ticket.traffic[1:] == (0, 0, 0)
 
 
 def test_who_is_refused_stays(
