@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
+    from support.certificates import Certificates
     from support.loops import LoopThread
 
 MIB = 1 << 20
@@ -143,6 +144,36 @@ def test_a_browser(site: str, tmp_path: Path) -> None:
             })
         """
         assert browser.evaluate(events) == "0,1,2"
+
+
+# -- TLS on both sides --------------------------------------------------------------------------
+
+
+def test_tls_on_both_sides(
+    sites: Callable[[str], Proxy], certificates: Certificates, driver: str
+) -> None:
+    listen = ("wss://127.0.0.1:0",)
+    inner = sites("aiohttp").address
+    with (
+        Proxy(inner, listen=listen, flags=certificates.flags, driver=driver) as upstream,
+        Proxy(
+            f"wss://{upstream.address}",
+            listen=listen,
+            flags=certificates.flags,
+            settings={"upstreams[0].tls_ca": str(certificates.authority)},
+            driver=driver,
+        ) as proxy,
+        httpx.Client(trust_env=False, verify=certificates.client()) as client,
+    ):
+        site = f"https://{proxy.address}"
+        assert client.get(f"{site}/").content == web.PAGE
+        assert client.put(f"{site}/echo", content=BODY).content == BODY
+        assert client.post(f"{site}/echo", content=parts()).content == BODY
+        assert len(client.get(f"{site}/big?5000000").content) == 5_000_000
+        # One connection served them all, on either side.
+        assert len({event["client"] for event in proxy.matching("request")}) == 1
+        client.get(f"{site}/")
+        assert len({event["client"] for event in upstream.matching("request")}) == 1
 
 
 # -- Socket.IO: polling, then a WebSocket -------------------------------------------------------
