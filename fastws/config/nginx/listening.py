@@ -25,7 +25,7 @@ _OF_SOCKETS = re.compile(
     r"bind|deferred|reuseport|multipath|(?:backlog|rcvbuf|sndbuf|fastopen|setfib|accept_filter"
     r"|so_keepalive|ipv6only)=.*"
 )
-_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+_VERSIONS = ("TLSv1.2", "TLSv1.3")
 
 
 class Listen(msgspec.Struct, frozen=True):
@@ -93,6 +93,10 @@ class Listening:
         if versions := server.nearest("ssl_protocols"):
             known = [each for each in versions[0].values if each in _VERSIONS]
             raw["tls_versions"] = said(known, versions[0])
+            if len(known) < len(versions[0].values):
+                why = "RFC 8996 and RFC 7568 took them out of use"
+                what = "versions before TLSv1.2 are not offered"
+                self._findings.add(Level.NOTE, versions[0].place, what, why)
         if ciphers := server.nearest("ssl_ciphers"):
             raw["tls_ciphers"] = said(ciphers[0].values[0], ciphers[0])
         return raw
