@@ -16,9 +16,10 @@ import uvloop
 from fastws._board import WorkerCounts
 from fastws.errors import FastwsError
 from fastws.observe.log import Log
+from fastws.proxy.arrivals import Arrivals
 from fastws.proxy.context import Context
 from fastws.proxy.settings import Settings
-from fastws.server import messages
+from fastws.server import handover, messages
 from fastws.server.acceptors import Acceptors
 from fastws.server.channel import Channel
 from fastws.server.messages import Plan
@@ -31,6 +32,9 @@ BEAT = 1.0
 
 # A connection leaves no cycles behind, so that collections only cost time: few of them do.
 _COLLECT_AFTER = 50_000
+
+# Seconds between two looks for connections that have become tunnels.
+_LOOK = 0.1
 
 # For the loop, the log, the listeners, and what libraries open.
 _OWN_DESCRIPTORS = 32
@@ -101,19 +105,23 @@ class Worker:
 
     # what the supervisor says
 
-    def _hear(self, data: bytes, _descriptors: list[int]) -> None:
-        self._run(self._carry_out(_orders.decode(data)))
+    def _hear(self, data: bytes, descriptors: list[int]) -> None:
+        self._run(self._carry_out(_orders.decode(data), descriptors))
 
-    async def _carry_out(self, order: messages.Order) -> None:
+    async def _carry_out(self, order: messages.Order, descriptors: list[int]) -> None:
         fault = ""
         try:
-            await self._obey(order)
+            await self._obey(order, descriptors)
         except FastwsError as error:
             fault = str(error)
         self._say(messages.Done(order.number, fault))
 
-    async def _obey(self, order: messages.Order) -> None:
+    async def _obey(self, order: messages.Order, descriptors: list[int]) -> None:
         match order:
+            case messages.HandOver():
+                await self._hand_over(order, descriptors[0])
+            case messages.TakeOver():
+                await self._take_over(descriptors[0])
             case messages.Stop():
                 await self._stop(order)
             case messages.Report():
@@ -148,6 +156,28 @@ class Worker:
 
     def _publish(self) -> None:
         self._counts.publish(*self._context.driver.traffic())
+
+    async def _hand_over(self, order: messages.HandOver, fd: int) -> None:
+        """Give tunnels through a socket. Raises FastwsError when they are not taken."""
+        driver = self._context.driver
+        with socket.socket(fileno=fd) as sock:
+            if order.leave:
+                self._acceptors.close()
+                self._context.drain()
+            await handover.give(sock, driver.tunnels()[: order.most])
+            deadline = self._loop.time() + order.leave
+            while self._counts.connections > len(driver) and self._loop.time() < deadline:
+                await asyncio.sleep(_LOOK)
+                await handover.give(sock, driver.tunnels())
+
+    async def _take_over(self, fd: int) -> None:
+        """Take tunnels through a socket. Raises FastwsError when that fails."""
+        context = self._context
+        with socket.socket(fileno=fd) as sock:
+            if context.sockets is None:
+                raise FastwsError("the transport driver takes no tunnels")
+            arrivals = Arrivals(context)
+            await handover.take(sock, context.driver, context.sockets, arrivals.passage)
 
     async def _stop(self, order: messages.Stop) -> None:
         """Stop as ``order`` says; one that comes later takes the place of one under way."""
