@@ -121,7 +121,7 @@ def folder(tmp_path: Path, backend: str, certificates: Certificates) -> Path:
         if file.name == "home.conf":  # the map stands in another file of the project
             text = f"map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }} {text}"
         if file.name == "manager.conf":  # over plain HTTP it redirects to TLS, and no more
-            text = text.replace("listen 80;", "listen 443 ssl;")
+            text = text.replace("listen 80;", "listen 443 ssl;").replace("allow 10.", "allow 127.")
         file.write_text(_at_home(text, backend, certificates))
     return copy
 
