@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -40,8 +41,9 @@ class Listen(msgspec.Struct, frozen=True):
 class Listening:
     """The addresses of all servers."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, folder: Path) -> None:
         self._findings = findings
+        self._folder = folder
         self._servers: list[tuple[Scope, list[Listen]]] = []
 
     def add(self, server: Scope) -> list[Listen]:
@@ -118,8 +120,8 @@ class Listening:
             self._findings.add(Level.LEFT_OUT, more.place, "a second ssl_certificate", why)
         return [
             {
-                "tls_cert": said(certificate.values[0], certificate),
-                "tls_key": said(key.values[0], key),
+                "tls_cert": said(str(self._folder / certificate.values[0]), certificate),
+                "tls_key": said(str(self._folder / key.values[0]), key),
             }
             for certificate, key in zip(certificates, keys, strict=False)
         ]

@@ -54,6 +54,12 @@ def test_servers_with_tls_share_a_listener() -> None:
     ]
 
 
+def test_certificates_are_looked_for_beside_the_main_file() -> None:
+    text = "server { listen 443 ssl; ssl_certificate c/c.pem; ssl_certificate_key /k; }"
+    (found,) = read("/etc/app/f", text.encode()).raw["listeners"]
+    assert (found["tls_cert"], found["tls_key"]) == ("/etc/app/c/c.pem", "/k")
+
+
 def test_handshakes_for_unknown_hosts_are_refused_where_nginx_refuses_them() -> None:
     text = (
         "server { listen 443 ssl default_server; ssl_reject_handshake on; }"
