@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 class Passage:
     """One client's way through the proxy to one peer."""
 
-    __slots__ = ("_client", "_context", "_lease", "_number", "_place", "_since")
+    __slots__ = ("_client", "_context", "_lease", "_number", "_place", "_since", "door")
 
-    def __init__(self, context: Context, client: str, lease: Lease) -> None:
+    def __init__(self, context: Context, client: str, door: str, lease: Lease) -> None:
+        self.door = door  # the listener that the client came through
         self._context = context
         self._client = client
         self._lease = lease
