@@ -51,6 +51,12 @@ def main() -> None:
 )
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="Log so.  [default: text]")
 @click.option("--control", metavar="PATH", help="Have the socket for commands there.")
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="DIRECTIVE",
+    help="Serve an nginx.conf without this, though it guards something.",
+)
 @click.option("--demo", is_flag=True, help="Serve a page, and an upstream that echoes.")
 def serve(config: str | None, **options: Any) -> None:
     """Relay WebSockets until SIGTERM or SIGINT.
@@ -58,8 +64,9 @@ def serve(config: str | None, **options: Any) -> None:
     SIGHUP reads the configuration again, SIGUSR1 opens the log's file again, and SIGQUIT ends it
     gently.
 
-    What to do stands in CONFIG, a TOML file, and in the options, which come before the file. ADDR
-    is :8080, 127.0.0.1:8080, [::1]:8080, host:port or unix:/path, with wss:// before it for TLS.
+    What to do stands in CONFIG, a TOML file or an nginx.conf, and in the options, which come
+    before the file. ADDR is :8080, 127.0.0.1:8080, [::1]:8080, host:port or unix:/path, with wss://
+    before it for TLS.
     """
     flags = Flags(**options)
     if flags.demo and flags.upstream:
@@ -78,23 +85,33 @@ def serve(config: str | None, **options: Any) -> None:
 @click.argument("config")
 @click.option("--strict", is_flag=True, help="Fail for warnings and left-out directives too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def check(config: str, *, strict: bool, as_json: bool) -> None:
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="DIRECTIVE",
+    help="Let this be left out, though it guards something.",
+)
+@click.option("--show", is_flag=True, help="Print the configuration in force, as TOML.")
+def check(config: str, *, strict: bool, as_json: bool, ignore: tuple[str, ...], show: bool) -> None:
     """Check CONFIG and the files it names, and print every fault.
 
     CONFIG is a TOML file, an nginx.conf, or a file that an nginx.conf includes; which of them, is
-    told by what it holds. Of nginx's files the traps for WebSockets are printed too.
+    told by what it holds. Of nginx's files the traps for WebSockets are printed too. With --show
+    the configuration in force comes on standard output, and what is found on standard error.
 
     The exit status is 0 if CONFIG is fine, 1 if there are errors (or with --strict warnings or
     left-out directives), and 2 if the command line is wrong.
     """
-    report = examine(config)
+    report = examine(config, ignore)
+    if show:
+        click.echo(report.toml(), nl=False)
     if as_json:
         click.echo(report.json(strict=strict))
     elif report.faults:
         with _errors_in_words():
             raise InvalidConfigError(report.faults)
     else:
-        click.echo(report.text())
+        click.echo(report.text(), err=show)
     sys.exit(report.fails(strict=strict))
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from fastws.config.expected import expected
 from fastws.config.faults import did_you_mean
-from fastws.config.template import Template, read_template
+from fastws.config.template import Template, read_template, write_template
 from fastws.config.units import read_seconds
 
 Method = Literal[
@@ -48,6 +48,16 @@ _USAGE = {
     "random": "random [two [least_conn]]",
     "sticky": "sticky cookie NAME [expires=TIME] [domain=NAME] [path=PATH] [httponly] [secure]"
     " [samesite=strict|lax|none]",
+}
+
+_WRITTEN = {
+    "round_robin": "round_robin",
+    "least_conn": "least_conn",
+    "ip_hash": "ip_hash",
+    "hash": "hash {}",
+    "consistent_hash": "hash {} consistent",
+    "random": "random",
+    "random_two": "random two",
 }
 
 # nginx's expires=max: its header's date is in 2037.
@@ -86,6 +96,21 @@ def read_balance(value: object) -> Balance:
     return msgspec.structs.replace(
         _method(*methods[0]), sticky=_sticky(*stickies[0][1:]) if stickies else None
     )
+
+
+def write_balance(balance: Balance) -> str:
+    """Return the text that `read_balance` makes this of."""
+    sticky = balance.sticky
+    words = [_WRITTEN[balance.method].format(_quoted(write_template(balance.key)))]
+    if sticky:
+        expires = f" expires={sticky.expires:.3f}" if sticky.expires is not None else ""
+        words.append(f"sticky cookie {sticky.name}{expires}{sticky.attributes.replace(';', '')}")
+    return "; ".join(words)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _directives(text: str) -> list[list[str]]:

@@ -8,7 +8,7 @@ import json
 import re
 import typing
 from collections.abc import Mapping
-from types import MappingProxyType
+from types import MappingProxyType, UnionType
 from typing import Any, TypeVar
 
 import msgspec
@@ -41,14 +41,16 @@ def spell_out(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``raw`` with its shorthands in full.
 
     An address may stand for a listener or a server that is nothing more, and a single upstream
-    without a route to it gets one for every request.
+    without a route or a site gets a route for every request.
     """
     full = dict(raw)
     if "listeners" in full:
         full["listeners"] = _spell_out_addresses(full["listeners"])
     if isinstance(full.get("upstreams"), list):
         full["upstreams"] = [_spell_out_upstream(upstream) for upstream in full["upstreams"]]
-    if not full.get("routes") and (name := _only_name(full.get("upstreams"))):
+    if not (full.get("routes") or full.get("sites")) and (
+        name := _only_name(full.get("upstreams"))
+    ):
         full["routes"] = [{"upstream": name}]
     return full
 
@@ -104,8 +106,8 @@ class _Builder:
         try:
             if typing.get_origin(kind) is tuple:
                 return self._array(raw, typing.get_args(kind)[0], path)
-            if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-                return self.table(raw, kind, path)
+            if table := struct_of(kind):
+                return self.table(raw, table, path)
             return _leaf(raw, kind)
         except ValueError as error:
             return self._faults.add(path, str(error))
@@ -114,6 +116,13 @@ class _Builder:
         if not isinstance(raw, list):
             raise expected("an array", raw)
         return tuple(self._value(item, kind, f"{path}[{i}]") for i, item in enumerate(raw))
+
+
+def struct_of(kind: Any) -> type[msgspec.Struct] | None:
+    """Return the struct that a table of this kind is made into, None for what is no table."""
+    if isinstance(kind, UnionType):
+        kind = typing.get_args(kind)[0]
+    return kind if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else None
 
 
 def _leaf(raw: Any, kind: Any) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from fastws.config.check_sites import check_sites
 from fastws.config.faults import Faults, did_you_mean
 from fastws.config.model import Config, Listener, Route, Upstream
 
@@ -27,6 +28,7 @@ def check(config: Config, origin: str, flags: Mapping[str, str], *, demo: bool =
     _check_listeners(config, faults)
     _check_upstreams(config, faults, demo=demo)
     _check_routes(config, faults)
+    check_sites(config, faults)
     faults.settle()
 
 
@@ -42,6 +44,9 @@ def _check_listeners(config: Config, faults: Faults) -> None:
         faults.add(f"listeners[{i}]", f"listens where listeners[{first}] does")
     for i, listener in enumerate(config.listeners):
         _check_certificate(listener, f"listeners[{i}]", faults)
+        for j, each in enumerate(listener.certificates):
+            here = f"listeners[{i}].certificates[{j}]"
+            _check_key_pair(each.tls_cert, each.tls_key, here, faults)
 
 
 def _check_certificate(listener: Listener, path: str, faults: Faults) -> None:
@@ -87,7 +92,7 @@ def _why_unreadable(file: str) -> str:
 
 
 def _check_upstreams(config: Config, faults: Faults, *, demo: bool) -> None:
-    if not config.upstreams:
+    if not config.upstreams and not config.sites:
         faults.add("upstreams", "there is none", "give one, or --upstream HOST:PORT")
     names = (upstream.name for upstream in config.upstreams)
     for i, first in _repeated(names):
@@ -124,7 +129,7 @@ def _check_authorities(upstream: Upstream, path: str, faults: Faults) -> None:
 
 def _check_routes(config: Config, faults: Faults) -> None:
     names = [upstream.name for upstream in config.upstreams]
-    if names and not config.routes:
+    if names and not config.routes and not config.sites:
         faults.add("routes", "there is none", "say which requests go to which upstream")
     for i, route in enumerate(config.routes):
         if route.upstream not in names:

@@ -12,8 +12,9 @@ _INDEX = re.compile(r"\[\d+\]$|\.[^.]+$")
 class Faults:
     """The faults of one configuration.
 
-    ``origin`` is the file's name, and ``flags`` maps the path of every key that a flag has set to
-    that flag as it was typed. A key below such a path came from the flag too.
+    ``origin`` is the file's name, and ``flags`` maps the path of every key that a flag has set, or
+    a line of another syntax, to that flag as it was typed, or to the line's place. A key below such
+    a path came from there too.
     """
 
     def __init__(self, origin: str, flags: Mapping[str, str]) -> None:

@@ -2,6 +2,8 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -11,11 +13,15 @@ from fastws.config.addresses import read_listen_address
 from fastws.config.build import build, spell_out
 from fastws.config.checks import check
 from fastws.config.model import Config
-from fastws.errors import ConfigError
+from fastws.config.nginx import check as nginx
+from fastws.config.nginx.findings import Finding
+from fastws.errors import ConfigError, InvalidConfigError
 
 _COMMAND_LINE = "command line"
 _KEY = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+|\[[0-9]+\])*", re.ASCII)
 _STEP = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+
+_NOWHERE: Mapping[str, str] = MappingProxyType({})
 
 _DEFAULT_LISTENER = ":8080"
 _DEMO_LISTENER = "127.0.0.1:8080"  # a demonstration is nobody else's business
@@ -36,6 +42,7 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str | None = None
     control: str | None = None
     demo: bool = False
+    ignore: tuple[str, ...] = ()
 
 
 def load(path: str | None, flags: Flags) -> Config:
@@ -46,31 +53,40 @@ def load(path: str | None, flags: Flags) -> Config:
     if path is None:
         return merge({}, _COMMAND_LINE, flags)
     data = syntax.read(path)
-    if syntax.is_nginx(data):
-        message = "is an nginx configuration: to serve one comes with a later version"
-        raise ConfigError(path, message, f"`fastws check {path}` reads it already")
-    return merge(toml.parse(data, path), path, flags)
+    if not syntax.is_nginx(data):
+        return merge(toml.parse(data, path), path, flags)
+    reading = nginx.read(path, data, flags.ignore)
+    if reading.errors:
+        raise InvalidConfigError([_error(each) for each in reading.errors])
+    return merge(reading.raw, path, flags, {key: str(at) for key, at in reading.places.items()})
 
 
-def merge(raw: dict[str, Any], origin: str, flags: Flags) -> Config:
+def merge(
+    raw: dict[str, Any], origin: str, flags: Flags, places: Mapping[str, str] = _NOWHERE
+) -> Config:
     """Return the checked configuration of a raw form under the flags.
 
-    With ``flags.demo`` its one upstream, "demo", has no servers: `fastws.server.run` puts the
-    embedded one in. Raises ConfigError or InvalidConfigError.
+    ``places`` says where keys were written in a file of another syntax. With ``flags.demo`` its
+    one upstream, "demo", has no servers: `fastws.server.run` puts the embedded one in. Raises
+    ConfigError or InvalidConfigError.
     """
-    overlay = _Overlay(raw)
+    overlay = _Overlay(raw, places)
     overlay.apply(flags)
     config = build(overlay.raw, origin, overlay.flags)
     check(config, origin, overlay.flags, demo=flags.demo)
     return config
 
 
+def _error(finding: Finding) -> ConfigError:
+    return ConfigError(str(finding.place), finding.what, finding.write.partition("\n")[0])
+
+
 class _Overlay:
     """The raw form, with every key that a flag set and the flag as it was typed."""
 
-    def __init__(self, raw: dict[str, Any]) -> None:
+    def __init__(self, raw: dict[str, Any], places: Mapping[str, str]) -> None:
         self.raw = spell_out(raw)
-        self.flags: dict[str, str] = {}
+        self.flags = dict(places)
 
     def apply(self, flags: Flags) -> None:
         self._listen(flags)
@@ -99,6 +115,7 @@ class _Overlay:
         servers = self._addresses("upstreams[0].servers", "--upstream", flags.upstream)
         self.raw["upstreams"] = [{"name": name, "servers": servers}]
         self.raw["routes"] = [{"upstream": name}]
+        self.raw.pop("sites", None)
 
     def _addresses(self, path: str, flag: str, texts: tuple[str, ...]) -> list[dict[str, str]]:
         for i, text in enumerate(texts):

@@ -11,10 +11,20 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from fastws.config.access import Access, read_access
 from fastws.config.addresses import Address, read_listen_address, read_server_address
 from fastws.config.balance import Balance, Sticky, read_balance
-from fastws.config.names import read_host, read_network, read_origin, read_path
-from fastws.config.template import Part, Template
+from fastws.config.names import (
+    read_header,
+    read_host,
+    read_network,
+    read_origin,
+    read_path,
+    read_site_host,
+    read_variable,
+)
+from fastws.config.pattern import compile_pattern, group_names, split_pattern
+from fastws.config.template import Part, Template, read_template
 from fastws.config.units import (
     read_positive_seconds,
     read_positive_size,
@@ -24,24 +34,43 @@ from fastws.config.units import (
 )
 
 __all__ = [
+    "Access",
+    "Action",
+    "AddedHeader",
     "Address",
     "Admin",
     "Balance",
+    "Case",
+    "Certificate",
     "Config",
     "Drain",
     "Driver",
+    "ErrorPage",
+    "HeaderLine",
     "Limits",
     "Listener",
+    "Location",
     "Log",
     "LogFormat",
     "LogLevel",
+    "Map",
+    "OtherMethods",
     "Part",
+    "Pass",
+    "RealAddress",
+    "Replacement",
     "Route",
     "Server",
+    "Site",
+    "Step",
     "Sticky",
     "Template",
     "Timeouts",
     "Upstream",
+    "compile_pattern",
+    "group_names",
+    "read_template",
+    "split_pattern",
 ]
 
 KIB = 1024
@@ -51,6 +80,10 @@ PositiveSeconds = Annotated[float, read_positive_seconds]
 Size = Annotated[int, read_size]
 PositiveSize = Annotated[int, read_positive_size]
 Text = Annotated[str, Meta(min_length=1)]
+Words = Annotated[Template, read_template]
+Name = Annotated[str, read_variable]
+Status = Annotated[int, Meta(ge=100, le=999)]
+Network = Annotated[IPv4Network | IPv6Network, read_network]
 
 Driver = Literal["auto", "uring", "epoll", "transport"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -61,15 +94,32 @@ class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
+class Certificate(_Struct, frozen=True, kw_only=True):
+    """A certificate and its key (PEM files) for the clients that ask for one of ``hosts``."""
+
+    hosts: tuple[Annotated[str, read_site_host], ...]
+    tls_cert: Text
+    tls_key: Text
+
+
 class Listener(_Struct, frozen=True, kw_only=True):
     """An address to accept connections on.
 
-    A ``wss`` address needs ``tls_cert`` (a PEM file, the chain included) and ``tls_key``.
+    A ``wss`` address needs ``tls_cert`` (a PEM file, the chain included) and ``tls_key``, for
+    clients that ask for none of the hosts of ``certificates``, or refuses those with
+    ``tls_refuse_unknown``. ``tls_ciphers`` is OpenSSL's list, for versions before 1.3.
     """
 
     address: Annotated[Address, read_listen_address]
     tls_cert: Text | None = None
     tls_key: Text | None = None
+    tls_refuse_unknown: bool = False  # nginx: ssl_reject_handshake
+    tls_versions: tuple[Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"], ...] = (
+        "TLSv1.2",
+        "TLSv1.3",
+    )
+    tls_ciphers: Text | None = None
+    certificates: tuple[Certificate, ...] = ()
 
 
 class Server(_Struct, frozen=True, kw_only=True):
@@ -162,6 +212,204 @@ class Timeouts(_Struct, frozen=True, kw_only=True):
     linger: Seconds = 5.0
 
 
+class Case(_Struct, frozen=True, kw_only=True):
+    """One line of a map.
+
+    ``key`` is compared without regard to case. ``~`` and ``~*`` before it make a pattern of it; a
+    backslash before it takes away any such meaning. With ``compare = "hosts"`` it may be
+    ``*.name`` or ``name.*``, and with "networks" it is a network.
+    """
+
+    key: str
+    value: Words
+
+
+class Map(_Struct, frozen=True, kw_only=True):
+    """A variable, whose value is looked up by another text (nginx: map, geo).
+
+    Exact keys come first, then hosts with a wildcard, the longest first, then patterns in order;
+    of networks the smallest counts. The value holds for the whole request once it is known,
+    unless the map is ``volatile``.
+    """
+
+    variable: Name
+    source: Words
+    cases: tuple[Case, ...] = ()
+    default: Words = ()
+    compare: Literal["text", "hosts", "networks"] = "text"
+    volatile: bool = False
+
+
+class HeaderLine(_Struct, frozen=True, kw_only=True):
+    """A header for the upstream, in place of the client's of this name; an empty value drops it."""
+
+    name: Annotated[str, read_header]
+    value: Words = ()
+
+
+class AddedHeader(_Struct, frozen=True, kw_only=True):
+    """A header for the client, unless its value is empty.
+
+    Without ``always`` it is only added to answers of status 200, 201, 204, 206, 301, 302, 303,
+    304, 307 and 308 (nginx: add_header).
+    """
+
+    name: Annotated[str, read_header]
+    value: Words = ()
+    always: bool = False
+
+
+class Replacement(_Struct, frozen=True, kw_only=True):
+    """What stands in place of the beginning of a value, or of what a ``~pattern`` matches."""
+
+    find: Text
+    replace: Words = ()
+
+
+class ErrorPage(_Struct, frozen=True, kw_only=True):
+    """What is done about an error: another path, a named location (``@name``), or a redirect.
+
+    ``status`` is what the client gets: by default that of the error, with 0 that of the answer.
+    """
+
+    statuses: tuple[Status, ...]
+    to: Words
+    status: Annotated[int, Meta(ge=0, le=999)] | None = None
+
+
+class Pass(_Struct, frozen=True, kw_only=True):
+    """Where requests are passed on to (nginx: proxy_pass).
+
+    Either ``upstream`` is the name of one, ``host`` is what $proxy_host says, and ``uri`` replaces
+    the location's path in the request's (empty: the request's target goes on as it is). Or ``url``
+    is evaluated for each request, as in ``http://$backend:8080``; then it names an upstream or a
+    host. Certificates of hosts that are no upstream's are verified with ``tls_verify``.
+    """
+
+    upstream: str = ""
+    host: str = ""
+    uri: str = ""
+    url: Words = ()
+    tls_verify: bool = True
+
+
+class Action(_Struct, frozen=True, kw_only=True):
+    """What is done with requests once their location is known; all of it, nothing is inherited.
+
+    They are passed on (``forward``), or go on to another path, a named location or a status
+    (``otherwise``, as in nginx's try_files with no file found), or get a 404.
+    """
+
+    forward: Pass | None = None
+    otherwise: Words = ()
+    # Who may come: the first that is about the client's address counts (nginx: allow, deny).
+    access: tuple[Annotated[Access, read_access], ...] = ()
+    # A larger body gets a 413; 0: no limit. nginx: client_max_body_size.
+    max_body: Size = 0
+    set_headers: tuple[HeaderLine, ...] = ()
+    add_headers: tuple[AddedHeader, ...] = ()
+    # Of the upstream's answers; names in lower case.
+    hide_headers: tuple[Annotated[str, read_header], ...] = ()
+    # Of Location and Refresh. nginx: proxy_redirect.
+    redirects: tuple[Replacement, ...] = ()
+    # Of the attributes of Set-Cookie. nginx: proxy_cookie_domain, proxy_cookie_path.
+    cookie_domains: tuple[Replacement, ...] = ()
+    cookie_paths: tuple[Replacement, ...] = ()
+    error_pages: tuple[ErrorPage, ...] = ()
+    # Whether they are for errors of the upstream too. nginx: proxy_intercept_errors.
+    intercept_errors: bool = False
+    # Content-Type of answers that are texts of ours. nginx: default_type.
+    default_type: Text = "text/plain"
+    # How a path becomes the Location of a redirect, as nginx's directives of these names say.
+    absolute_redirect: bool = True
+    port_in_redirect: bool = True
+    server_name_in_redirect: bool = False
+    # Those of the configuration, if there are none.
+    timeouts: Timeouts | None = None
+
+
+class Step(_Struct, frozen=True, kw_only=True):
+    """One thing to do with a request before it is passed on (nginx's rewrite module).
+
+    ``set`` gives the variable ``name`` a ``value``. ``rewrite`` puts ``value`` in place of a path
+    that ``pattern`` matches, and goes ``on`` or does what nginx's flag says. ``return`` answers
+    with ``status`` and, as text or Location, with ``value``. ``break`` ends the steps. ``if`` does
+    its own ``steps`` and changes to its ``action`` when the ``test`` of ``value`` holds: against
+    ``operand``, or with ``~`` and its like against ``pattern``.
+    """
+
+    do: Literal["set", "rewrite", "return", "break", "if"]
+    name: Name | None = None
+    value: Words = ()
+    pattern: str = ""
+    then: Literal["on", "last", "break", "redirect", "permanent"] = "on"
+    status: Annotated[int, Meta(ge=0, le=999)] = 0
+    test: Literal["set", "=", "!=", "~", "~*", "!~", "!~*"] = "set"
+    operand: Words = ()
+    steps: tuple["Step", ...] = ()
+    action: Action | None = None
+
+
+class OtherMethods(_Struct, frozen=True, kw_only=True):
+    """What is done with requests of methods other than ``methods`` (nginx: limit_except)."""
+
+    methods: tuple[Text, ...]
+    action: Action
+
+
+class Location(_Struct, frozen=True, kw_only=True):
+    """Which of a site's requests are treated alike.
+
+    ``match`` is how ``path`` is compared with the request's path, which is decoded, and has no
+    dot segments and no doubled slashes: as a "prefix", as the whole ("exact"), or as a "regex".
+    An exact location comes first. Else the longest prefix counts, unless a pattern matches: then
+    the first that does, if the prefix is no "prefix_first". Within the location that was found
+    its own ``locations`` are looked at likewise. A "named" location serves none but those sent to
+    it. An ``internal`` one is a 404 to clients. In nginx: ``location`` with nothing, ``=``,
+    ``^~``, ``~``, ``~*`` and ``@``.
+    """
+
+    match: Literal["prefix", "prefix_first", "exact", "regex", "regex_nocase", "named"] = "prefix"
+    path: Text
+    internal: bool = False
+    steps: tuple[Step, ...] = ()
+    action: Action = Action()
+    other_methods: OtherMethods | None = None
+    locations: tuple["Location", ...] = ()
+
+
+class RealAddress(_Struct, frozen=True, kw_only=True):
+    """A header whose address is the client's when a peer in ``trusted`` sends it.
+
+    It is the last address in it, or with ``recursive`` the last that is not trusted. nginx:
+    real_ip_header, set_real_ip_from, real_ip_recursive.
+    """
+
+    trusted: tuple[Network, ...]
+    header: Annotated[str, read_header] = "x-real-ip"
+    recursive: bool = False
+
+
+class Site(_Struct, frozen=True, kw_only=True):
+    """A virtual server, as nginx has them.
+
+    ``addresses`` are those that it is asked at, of all listeners if there are none. Of the sites
+    at an address the one is asked whose ``hosts`` have the request's: exactly, by the longest
+    ``*.name``, by the longest ``name.*``, or by the first ``~pattern``, in this order; else the
+    one that has the address in ``default_at``, or the first. ``name`` is what $server_name says.
+    ``steps`` are done before a location is looked for; ``action`` is for where none is found.
+    """
+
+    addresses: tuple[Annotated[Address, read_listen_address], ...] = ()
+    default_at: tuple[Annotated[Address, read_listen_address], ...] = ()
+    hosts: tuple[Annotated[str, read_site_host], ...] = ()
+    name: str = ""
+    real_address: RealAddress | None = None
+    steps: tuple[Step, ...] = ()
+    action: Action = Action()
+    locations: tuple[Location, ...] = ()
+
+
 class Limits(_Struct, frozen=True, kw_only=True):
     """Sizes in bytes, and counts."""
 
@@ -206,20 +454,23 @@ class Config(_Struct, frozen=True, kw_only=True):
     """Everything a worker needs to know.
 
     The forwarding headers of a downstream in ``trusted_proxies`` are believed; by default nobody's
-    are. ``workers`` is the number of processes; 0: one per core (nginx: worker_processes auto).
-    ``driver`` moves the bytes of tunnels; ``auto`` is the fastest that works here. ``pid`` is a
-    file for the process's number, and ``control`` the path of the Unix socket for commands: by
-    default one in the runtime directory.
+    are. Requests go by ``routes``, or by ``sites`` with the variables of ``maps``. ``workers`` is
+    the number of processes; 0: one per core (nginx: worker_processes auto). ``driver`` moves the
+    bytes of tunnels; ``auto`` is the fastest that works here. ``pid`` is a file for the process's
+    number, and ``control`` the path of the Unix socket for commands: by default one in the runtime
+    directory.
     """
 
     listeners: tuple[Listener, ...] = ()
     upstreams: tuple[Upstream, ...] = ()
     routes: tuple[Route, ...] = ()
+    sites: tuple[Site, ...] = ()
+    maps: tuple[Map, ...] = ()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
     drain: Drain = Drain()
     log: Log = Log()
-    trusted_proxies: tuple[Annotated[IPv4Network | IPv6Network, read_network], ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
     workers: Annotated[int, read_workers] = 0
     driver: Driver = "auto"
     pid: Text | None = None

@@ -2,24 +2,33 @@
 
 import json
 from collections import Counter
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from fastws.config import flags, syntax, toml
-from fastws.config.nginx.check import check
-from fastws.config.nginx.findings import Finding, Level
+from fastws.config.model import Config
+from fastws.config.nginx import check as nginx
+from fastws.config.nginx.findings import Finding, Level, Place
+from fastws.config.show import show
 from fastws.errors import ConfigError, InvalidConfigError
 
 _PLURAL = {Level.ERROR: "errors", Level.WARNING: "warnings", Level.NOTE: "notes"}
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What is wrong with a file: ``faults`` if it is TOML or unreadable, ``findings`` if nginx."""
+    """What is wrong with a file: ``faults`` if it is TOML or unreadable, ``findings`` if nginx.
+
+    ``config`` is what it comes to, if it does, and ``places`` is where keys were written.
+    """
 
     path: str
     faults: tuple[ConfigError, ...] = ()
     findings: tuple[Finding, ...] = ()
+    config: Config | None = None
+    places: Mapping[str, Place] = MappingProxyType({})
 
     def fails(self, *, strict: bool) -> bool:
         """Return whether the file is refused: for errors, and if strict for all but notes."""
@@ -30,6 +39,10 @@ class Report(msgspec.Struct, frozen=True):
         """Return the findings as a compiler prints them, and one line that counts them."""
         parts = [*map(_paragraph, self.findings), f"{self.path}: {self._summary()}"]
         return _printable("\n".join(parts))
+
+    def toml(self) -> str:
+        """Return what the file comes to; nothing if there is too much wrong with it."""
+        return show(self.config, self.places) if self.config else ""
 
     def json(self, *, strict: bool) -> str:
         """Return all of it as a JSON document."""
@@ -48,18 +61,46 @@ class Report(msgspec.Struct, frozen=True):
         return ", ".join(words)
 
 
-def examine(path: str) -> Report:
-    """Return what is wrong with the file at ``path``."""
+def examine(path: str, ignored: Collection[str] = ()) -> Report:
+    """Return what is wrong with the file at ``path``.
+
+    nginx's directives ``ignored`` may be left out though they guard something.
+    """
     try:
         data = syntax.read(path)
         if syntax.is_nginx(data):
-            return Report(path, findings=tuple(check(path, data)))
-        flags.merge(toml.parse(data, path), path, flags.Flags())
+            return _examine_nginx(path, data, ignored)
+        config = flags.merge(toml.parse(data, path), path, flags.Flags())
     except InvalidConfigError as error:
         return Report(path, faults=error.errors)
     except ConfigError as error:
         return Report(path, faults=(error,))
-    return Report(path)
+    return Report(path, config=config)
+
+
+def _examine_nginx(path: str, data: bytes, ignored: Collection[str]) -> Report:
+    """Return the findings, and where they leave nothing to stop at, what the values come to.
+
+    A file that is meant to be included may get from elsewhere what it lacks.
+    """
+    reading = nginx.read(path, data, ignored)
+    findings = list(reading.findings)
+    config = None
+    if reading.raw.get("sites") and not reading.errors:
+        places = {str(place): place for place in reading.places.values()}
+        written = {key: str(place) for key, place in reading.places.items()}
+        level = Level.ERROR if reading.whole else Level.WARNING
+        try:
+            config = flags.merge(reading.raw, path, flags.Flags(), written)
+        except InvalidConfigError as invalid:
+            findings[:0] = [_as_finding(level, each, places, path) for each in invalid.errors]
+    return Report(path, findings=tuple(findings), config=config, places=reading.places)
+
+
+def _as_finding(level: Level, error: ConfigError, places: dict[str, Place], path: str) -> Finding:
+    where, _, key = error.origin.partition(": ")
+    what = f"{key}: {error.message}" if key and where in places else error.message
+    return Finding(level, places.get(where, Place(path, 1, 1)), what, "", error.hint)
 
 
 def _paragraph(finding: Finding) -> str:

@@ -19,7 +19,7 @@ cdef enum:
 cpdef bytes plain_request(RequestHead head, Forwarded forwarded, edits=*, bytes target=*,
                           bytes method=*, bytes host=*)
 cpdef bytes relayed_response(ResponseHead response, bytes lines=*, hidden=*, bytes connection=*,
-                             bint chunked=*)
+                             bint chunked=*, bytes status=*)
 
 cdef bytes edited(RequestHead head, bytes method, bytes target, Forwarded forwarded, edits,
                   uint32_t dropped, bytes last)

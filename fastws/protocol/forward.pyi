@@ -38,9 +38,11 @@ def relayed_response(
     hidden: AbstractSet[bytes] | None = None,
     connection: bytes = b"close",
     chunked: bool = True,
+    status: bytes | None = None,
 ) -> bytes:
     """Build the head of an answer other than a 101; its body follows as it comes.
 
     ``lines`` are added to it, the headers ``hidden``, in lower case, do not go on. ``connection``
     is what Connection says, empty for nothing. Without ``chunked`` a body loses its chunks.
+    ``status``, with its reason, takes the place of the answer's own.
     """

@@ -50,8 +50,10 @@ cdef bytes edited(RequestHead head, bytes method, bytes target, Forwarded forwar
 # the answer
 
 cpdef bytes relayed_response(ResponseHead response, bytes lines=b"", hidden=None,
-                             bytes connection=b"close", bint chunked=True):
-    cdef bytes first = b"HTTP/1.1 %d %b\r\n" % (response.status, response.reason)
+                             bytes connection=b"close", bint chunked=True,
+                             bytes status=None):
+    cdef bytes own = b"%d %b" % (response.status, response.reason)
+    cdef bytes first = b"HTTP/1.1 %b\r\n" % (own if status is None else status)
     cdef bytes last = b""
     cdef uint32_t dropped = HOP_BY_HOP
     if chunked and response.chunked():

@@ -43,7 +43,7 @@ def reply_response(
         upgrade = _UPGRADE
     return b"".join(
         (
-            b"HTTP/1.1 %d %b\r\n" % (status, _phrase(status).encode()),
+            b"HTTP/1.1 %b\r\n" % status_text(status),
             *[b"%b: %b\r\n" % header for header in headers],
             b"" if bodiless else b"Content-Length: %d\r\n" % len(body),
             b"Connection: %b\r\n" % connection if connection else b"",
@@ -52,6 +52,11 @@ def reply_response(
             b"" if bodiless or to_head else body,
         )
     )
+
+
+def status_text(status: int) -> bytes:
+    """Return a status with its reason, as a status line has them."""
+    return b"%d %b" % (status, _phrase(status).encode())
 
 
 def _phrase(status: int) -> str:

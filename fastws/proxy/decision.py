@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from fastws._relay import Rules
     from fastws.config.model import Timeouts
     from fastws.protocol.head import RequestHead, ResponseHead
+    from fastws.upstream.client import Client
     from fastws.upstream.group import Upstream
 
 
@@ -59,6 +60,10 @@ class Edits(Protocol):
 class Answers(Protocol):
     """What becomes of the upstream's answer."""
 
+    @property
+    def status(self) -> int | None:
+        """What the client gets in place of the status of an edited answer; None: that one."""
+
     def edit(self, head: ResponseHead) -> tuple[bytes, frozenset[bytes]]:
         """Return whole lines to add to it, and the lower-case names that do not go on."""
 
@@ -84,7 +89,8 @@ class Forward:
 
     ``target`` takes the place of the client's own; None: that one goes on, byte for byte.
     ``edits`` are None for our own headers (X-Forwarded-For and the like). ``max_body`` is the size
-    in bytes above which a request's body is refused with 413; 0: no limit.
+    in bytes above which a request's body is refused with 413; 0: no limit. ``client`` is who the
+    balancer is told of; None: who asked.
     """
 
     upstream: Upstream
@@ -94,3 +100,11 @@ class Forward:
     edits: Edits | None = None
     answer: Answers | None = None
     max_body: int = 0
+    client: Client | None = None
+
+
+class Router(Protocol):
+    """Who decides."""
+
+    def decide(self, incoming: Incoming) -> Forward | Reply:
+        """Say what is done with a request. Raises Reject."""

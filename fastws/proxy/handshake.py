@@ -55,11 +55,14 @@ class Handshake(Session):
         try:
             agreed = check_answer(self._request, response)
             self._context.watchdog.forget(self)
-            if agreed is None:
+            if agreed is not None:
+                self._open_tunnel(agreed, response, rest)
+            elif instead := self._instead(response.status, own=False):
+                self._let_go()
+                self._follow(instead)
+            else:
                 self.refused(response.status, "answer of the upstream")
                 self._relay_answer(response, response.body(), rest, b"close", chunked=True)
-            else:
-                self._open_tunnel(agreed, response, rest)
         except UpstreamReject as reject:
             self.fail(reject)
 

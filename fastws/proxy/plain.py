@@ -8,7 +8,6 @@ from fastws._pump import Pump
 from fastws.errors import Reject, UpstreamReject
 from fastws.protocol.body import ChunkedBody, StreamBody
 from fastws.protocol.forward import plain_request, relayed_response
-from fastws.proxy.decision import Reply
 from fastws.proxy.session import CLIENT_GONE, Session
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from fastws.protocol.body import Body
     from fastws.protocol.head import RequestHead, ResponseHead
     from fastws.proxy.context import Context
-    from fastws.proxy.decision import Forward
+    from fastws.proxy.decision import Forward, Reply
     from fastws.proxy.downstream import Downstream
     from fastws.proxy.settings import Settings
     from fastws.upstream.peer import Peer
@@ -330,22 +329,11 @@ class PlainRequest(Session):
             return b"close"
         return b"keep-alive" if self._head.version == (1, 0) else b""
 
-    def _instead(self, status: int, *, own: bool) -> Reply | Forward | None:
-        """Return what takes the place of an answer, once."""
-        if self._method is not None or self._lease is None or self._forward.answer is None:
-            return None
-        return self._forward.answer.intercept(status, own=own)
-
     def _follow(self, decision: Reply | Forward) -> None:
-        """Answer in another way: with our own words, or with what another request gets."""
+        """Answer in another way; what another upstream is asked has no body."""
         self._stop_body()
-        if isinstance(decision, Reply):
-            self._reply(decision)
-            return
-        self._forward = decision
         self._method = b"HEAD" if self._head.method == b"HEAD" else b"GET"
-        self._tried = []
-        self._connect(None)
+        super()._follow(decision)
 
     def _reply(self, reply: Reply) -> None:
         self._status = reply.status
@@ -361,14 +349,6 @@ class PlainRequest(Session):
         if self._pump is None and not self._body.complete:
             _, rest = self._body.feed(self._downstream.take_early())
             self._downstream.give_back(rest)
-
-    def fail(self, reject: Reject) -> None:
-        """Answer with an error of our own, or with what takes its place."""
-        self._let_go()
-        if instead := self._instead(reject.status, own=True):
-            self._follow(instead)
-        else:
-            super().fail(reject)
 
     def _cut(self, ending: str) -> None:
         """End an answer that is under way."""

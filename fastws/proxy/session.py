@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from fastws.errors import Reject
 from fastws.protocol.forward import relayed_response
 from fastws.protocol.headers import Forwarded
+from fastws.protocol.responses import status_text
 from fastws.proxy.answer import Answer
 from fastws.proxy.decision import Reply
 from fastws.proxy.exchange import Exchange
@@ -146,10 +147,13 @@ class Session:
         raise NotImplementedError
 
     def fail(self, reject: Reject) -> None:
-        """Answer with an error of our own."""
+        """Answer with an error of our own, or with what takes its place."""
         self._let_go()
-        self.refused(reject.status, reject.reason)
-        self._downstream.fail(reject)
+        if instead := self._instead(reject.status, own=True):
+            self._follow(instead)
+        else:
+            self.refused(reject.status, reject.reason)
+            self._downstream.fail(reject)
 
     def refused(self, status: int, reason: str) -> None:
         """Log that the request came to nothing."""
@@ -206,6 +210,21 @@ class Session:
     def _reply(self, reply: Reply) -> None:
         raise NotImplementedError
 
+    def _instead(self, status: int, *, own: bool) -> Reply | Forward | None:
+        """Return what takes the place of an answer."""
+        if self._lease is None or self._forward.answer is None:
+            return None
+        return self._forward.answer.intercept(status, own=own)
+
+    def _follow(self, decision: Reply | Forward) -> None:
+        """Answer in another way: with our own words, or with what another upstream says."""
+        if isinstance(decision, Reply):
+            self._reply(decision)
+            return
+        self._forward = decision
+        self._tried = []
+        self._connect(None)
+
     def _request_head(self, peer: Peer) -> bytes:
         raise NotImplementedError
 
@@ -214,7 +233,8 @@ class Session:
 
         ``reject`` is how the last one failed.
         """
-        while lease := self._forward.upstream.lease(self._tried, self):
+        client = self._forward.client or self
+        while lease := self._forward.upstream.lease(self._tried, client):
             self._lease = lease
             self._tried.append(lease.peer)
             try:
@@ -259,8 +279,16 @@ class Session:
         assert self._exchange is not None
         transport, self._exchange = self._exchange.transport, None
         lines, hidden = self._edits(response)
+        status = self._forward.answer.status if self._forward.answer else None
         self._downstream.transport.write(
-            relayed_response(response, lines, hidden, connection, chunked=chunked)
+            relayed_response(
+                response,
+                lines,
+                hidden,
+                connection,
+                chunked=chunked,
+                status=None if status is None else status_text(status),
+            )
         )
         self._answer = Answer(
             self, self._context.watchdog, transport, self._downstream.transport, body

@@ -1,13 +1,23 @@
 """The live form of a configuration, which a reload replaces as a whole."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
 from ipaddress import ip_address
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from fastws._board import PeerState
-from fastws.config.model import Config
 from fastws.proxy.routes import RouteTable
+from fastws.proxy.sites.table import SiteTable
+from fastws.proxy.sites.variables import Variables
 from fastws.upstream.group import Upstream
+from fastws.upstream.key import compile_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fastws._board import PeerState
+    from fastws.config.model import Config
+    from fastws.proxy.decision import Router
 
 
 class Settings:
@@ -25,15 +35,11 @@ class Settings:
         states: Mapping[str, Sequence[PeerState]] = MappingProxyType({}),
         page: bytes | None = None,
     ) -> None:
-        upstreams = {
-            upstream.name: Upstream(upstream, states.get(upstream.name, ()))
-            for upstream in config.upstreams
-        }
         self.config = config
         self.page = page
         self.limits = config.limits
         self.timeouts = config.timeouts
-        self.routes = RouteTable(config, upstreams)
+        self.routes = _router(config, states)
 
     def trusts(self, client: str) -> bool:
         """Whether the forwarding headers of the peer at this address are believed."""
@@ -41,3 +47,15 @@ class Settings:
             return False
         address = ip_address(client.partition("%")[0])
         return any(address in network for network in self.config.trusted_proxies)
+
+
+def _router(config: Config, states: Mapping[str, Sequence[PeerState]]) -> Router:
+    variables = Variables(config.maps)
+    key = variables.key if config.sites else compile_key
+    upstreams = {
+        upstream.name: Upstream(upstream, states.get(upstream.name, ()), key=key)
+        for upstream in config.upstreams
+    }
+    if config.sites:
+        return SiteTable(config, upstreams, variables)
+    return RouteTable(config, upstreams)

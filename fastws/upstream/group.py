@@ -17,7 +17,7 @@ from fastws.upstream.balancers.round_robin import RoundRobin
 from fastws.upstream.balancers.sticky import Sticky
 from fastws.upstream.client import Client
 from fastws.upstream.idle import Idle
-from fastws.upstream.key import compile_key
+from fastws.upstream.key import CompileKey, compile_key
 from fastws.upstream.lease import Lease, take
 from fastws.upstream.peer import Peer, lone_state
 
@@ -33,11 +33,18 @@ _METHODS: dict[str, Callable[[Sequence[Peer]], Balancer]] = {
 class Upstream:
     """The live form of a configured upstream.
 
-    ``states`` are those of its servers, in their order; without them each counts for itself. Raises
-    OSError when ``tls_ca`` cannot be read.
+    ``states`` are those of its servers, in their order; without them each counts for itself.
+    ``key`` compiles what is hashed. Raises OSError when ``tls_ca`` cannot be read.
     """
 
-    def __init__(self, config: model.Upstream, states: Sequence[PeerState] = ()) -> None:
+    def __init__(
+        self,
+        config: model.Upstream,
+        states: Sequence[PeerState] = (),
+        *,
+        key: CompileKey = compile_key,
+    ) -> None:
+        self._key = key
         self.name = config.name
         context = _client_context(config)
         self.peers = tuple(
@@ -68,8 +75,21 @@ class Upstream:
             [peer for peer, server in zip(self.peers, config.servers, strict=True) if kind(server)]
             for kind in (lambda server: not server.backup, lambda server: server.backup)
         )
-        balancer = _balancer(config.balance, primaries)
-        return Backup(balancer, _balancer(config.balance, backups)) if backups else balancer
+        balancer = self._balance(config.balance, primaries)
+        return Backup(balancer, self._balance(config.balance, backups)) if backups else balancer
+
+    def _balance(self, balance: model.Balance, peers: Sequence[Peer]) -> Balancer:
+        method = self._method(balance, peers)
+        return Sticky(peers, method, balance.sticky.name) if balance.sticky else method
+
+    def _method(self, balance: model.Balance, peers: Sequence[Peer]) -> Balancer:
+        match balance.method:
+            case "hash":
+                return Hash(peers, self._key(balance.key))
+            case "consistent_hash":
+                return ConsistentHash(peers, self._key(balance.key))
+            case method:
+                return _METHODS[method](peers)
 
 
 def _peer(
@@ -91,21 +111,6 @@ def _peer(
         fail_timeout=int(server.fail_timeout * 1e9),
         state=state or lone_state(server.weight),
     )
-
-
-def _balancer(balance: model.Balance, peers: Sequence[Peer]) -> Balancer:
-    method = _method(balance, peers)
-    return Sticky(peers, method, balance.sticky.name) if balance.sticky else method
-
-
-def _method(balance: model.Balance, peers: Sequence[Peer]) -> Balancer:
-    match balance.method:
-        case "hash":
-            return Hash(peers, compile_key(balance.key))
-        case "consistent_hash":
-            return ConsistentHash(peers, compile_key(balance.key))
-        case method:
-            return _METHODS[method](peers)
 
 
 def _client_context(config: model.Upstream) -> ssl.SSLContext | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fastws.upstream.client import Client
 
 Key = Callable[["Client"], bytes]
+CompileKey = Callable[["Template"], Key]
 
 
 def compile_key(template: Template) -> Key:
@@ -78,20 +79,26 @@ def _host(client: Client) -> bytes:
     return host_name(client.request.host)
 
 
+def argument(name: str) -> re.Pattern[bytes]:
+    """Return the pattern of an argument, whose value is its group; nginx does not mind the case."""
+    return re.compile(rb"(?:^|&)%b=([^&]*)" % re.escape(name.encode()), re.IGNORECASE)
+
+
+def header(name: str) -> Key:
+    """Return what reads a header, written with ``_`` for ``-``; of several lines all."""
+    written = name.replace("_", "-").encode()
+    separator = b"; " if written == b"cookie" else b", "
+    return lambda client: separator.join(client.request.values(written))
+
+
 def _arg(name: str) -> Key:
-    pattern = re.compile(rb"(?:^|&)%b=([^&]*)" % name.encode(), re.IGNORECASE)
+    pattern = argument(name)
 
     def read(client: Client) -> bytes:
         match = pattern.search(_args(client))
         return match[1] if match else b""
 
     return read
-
-
-def _http(name: str) -> Key:
-    header = name.replace("_", "-").encode()
-    separator = b"; " if header == b"cookie" else b", "
-    return lambda client: separator.join(client.request.values(header))
 
 
 _VARIABLES: dict[str, Key] = {
@@ -103,4 +110,4 @@ _VARIABLES: dict[str, Key] = {
     "query_string": _args,
     "host": _host,
 }
-_FAMILIES: dict[str, Callable[[str], Key]] = {"arg": _arg, "http": _http, "cookie": cookie}
+_FAMILIES: dict[str, Callable[[str], Key]] = {"arg": _arg, "http": header, "cookie": cookie}

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support import nginx
 
-from fastws.config.nginx.check import check
-from fastws.config.nginx.findings import Findings, Level
+from fastws.config.nginx.check import read
+from fastws.config.nginx.findings import Findings
 from fastws.config.nginx.lexer import Word, lex, spell
 from fastws.config.nginx.parser import Directive, parse
 
@@ -43,7 +43,7 @@ def test_what_is_spelt_reads_back(words: list[tuple[str, str]]) -> None:
 @example(b"\xff\xfes\0e\0")
 @example(b"include \0;")
 def test_any_bytes_give_findings(data: bytes) -> None:
-    findings = check("/nonexistent/nginx.conf", data)
+    findings = read("/nonexistent/nginx.conf", data).findings
     assert all(each.what and each.place.line >= 1 for each in findings)
 
 
@@ -168,6 +168,6 @@ def test_nginx_accepts_what_has_no_errors(body: list[str], tmp_path: Path) -> No
         + "\n}\n"
     )
     path.write_text(text)
-    errors = [each for each in check(str(path), path.read_bytes()) if each.level is Level.ERROR]
+    errors = read(str(path), path.read_bytes()).errors
     accepts, says = accepted(path)
     assert accepts == (not errors), (text, says, errors)

@@ -143,12 +143,24 @@ def test_strict_is_no_stricter_with_toml(tmp_path: Path) -> None:
     assert fastws("check", "--strict", str(file)).exit_code == 0
 
 
-def test_serving_nginx_is_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_a_broken_nginx_conf_is_not_served(tmp_path: Path) -> None:
     file = tmp_path / "nginx.conf"
-    file.write_text(NGINX)
+    file.write_text("server {\n  listen 80;\n  ...\n  allow;\n}\n")
     result = fastws("serve", str(file))
     assert result.exit_code == 1
-    assert result.stderr == (
-        f"fastws: error: {file}: is an nginx configuration: to serve one comes with a later "
-        f"version; `fastws check {file}` reads it already\n"
-    )
+    dots = '"..." is not a directive: it stands for lines that were left out; listen 80;'
+    assert result.stderr.splitlines() == [
+        f"fastws: error: {file}:3:3: {dots}",
+        f'fastws: error: {file}:4:3: "allow" takes 1 argument, not 0',
+    ]
+
+
+def test_show_prints_what_reads_back_and_says_the_rest_on_stderr(tmp_path: Path) -> None:
+    file = tmp_path / "nginx.conf"
+    file.write_text("server { listen 8081; gzip on; return 204; }")
+    shown = fastws("check", "--show", str(file))
+    assert shown.exit_code == 0
+    assert "not imported: gzip" in shown.stderr
+    again = tmp_path / "fastws.toml"
+    again.write_text(shown.stdout)
+    assert fastws("check", "--show", str(again)).stdout.startswith('[[listeners]]\naddress = "ws')

@@ -1,23 +1,56 @@
-"""All that `fastws check` finds in an nginx.conf."""
+"""All that is found in an nginx.conf, and what it comes to in the raw form."""
 
-from fastws.config.nginx.findings import EnoughError, Finding, Findings, Level
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+
+from fastws.config.nginx.findings import EnoughError, Finding, Findings, Level, Place
 from fastws.config.nginx.grammar import judge, outermost
 from fastws.config.nginx.parser import parse
 from fastws.config.nginx.scope import survey
+from fastws.config.nginx.translate import translate
 from fastws.config.nginx.traps import look
 
 
-def check(path: str, data: bytes) -> list[Finding]:
-    """Return the findings in the file at ``path``, which holds ``data``, worst first."""
+class Reading(msgspec.Struct, frozen=True):
+    """The findings in a file, worst first, its raw form, and where the keys of that come from.
+
+    It is ``whole`` unless it is meant to be included.
+    """
+
+    findings: tuple[Finding, ...]
+    whole: bool
+    raw: dict[str, Any]
+    places: dict[str, Place]
+
+    @property
+    def errors(self) -> list[Finding]:
+        """What it cannot be served with."""
+        return [each for each in self.findings if each.level is Level.ERROR]
+
+
+def read(path: str, data: bytes, ignored: Collection[str] = ()) -> Reading:
+    """Return what is in the file at ``path``, which holds ``data``.
+
+    The directives ``ignored`` may be left out though they guard something.
+    """
     findings = Findings()
+    whole = True
+    raw: dict[str, Any] = {}
+    places: dict[str, Place] = {}
     try:
         written = parse(path, data, findings)
         context = outermost(written)
-        look(survey(judge(written, context, findings), whole=context == "m"), findings)
+        whole = context == "m"
+        tree = judge(written, context, findings, ignored)
+        look(survey(tree, whole=whole), findings)
+        raw, places = translate(tree, context, findings)
     except EnoughError:
         pass  # the last finding says why
     worst_first = list(Level)
-    return sorted(
+    ordered = sorted(
         findings.all,
         key=lambda each: (worst_first.index(each.level), each.place.file != path, each.place),
     )
+    return Reading(tuple(ordered), whole, raw, places)

@@ -54,45 +54,40 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 _USED = """
+hslx    1     allow deny
+hsl     1!    default_type
 m       0{!   events http
 m       1     worker_processes
-m       1!    worker_rlimit_nofile worker_shutdown_timeout
-m       1+    error_log
+m       1!    worker_shutdown_timeout
 mehslIixu 1     include
-e       1     worker_connections
 h       0{    server
-h       1!    map_hash_bucket_size map_hash_max_size
 h       1-2{  geo
 h       1{    upstream
-h       2+    log_format
-h       2{    map split_clients
-hs      1     ssl_certificate ssl_certificate_key ssl_password_file
-hs      1!    client_header_timeout max_headers ssl_ciphers ssl_ecdh_curve ssl_session_timeout
+h       2{    map
+hs      1     ssl_certificate ssl_certificate_key
+hs      1!    client_header_timeout max_headers ssl_ciphers
 hs      1+    ssl_protocols
-hs      1-2   ssl_session_cache
 hs      2!    large_client_header_buffers
-hs      flag! http2 ignore_invalid_headers merge_slashes ssl_prefer_server_ciphers
-hs      flag! ssl_reject_handshake ssl_session_tickets underscores_in_headers
-hsl     1     proxy_hide_header proxy_method proxy_pass_header proxy_ssl_certificate
-hsl     1     proxy_ssl_certificate_key proxy_ssl_name proxy_ssl_password_file real_ip_header
+hs      flag! http2
+hs      flag! ssl_reject_handshake
+hsl     1     proxy_hide_header proxy_pass_header
+hsl     1     proxy_ssl_name real_ip_header
 hsl     1     set_real_ip_from
 hsl     1!    client_body_timeout client_max_body_size keepalive_requests keepalive_time
-hsl     1!    lingering_timeout proxy_buffer_size proxy_connect_timeout proxy_http_version
-hsl     1!    proxy_next_upstream_timeout proxy_next_upstream_tries proxy_read_timeout
-hsl     1!    proxy_send_timeout proxy_ssl_ciphers proxy_ssl_trusted_certificate
-hsl     1!    proxy_ssl_verify_depth resolver_timeout send_timeout server_tokens
-hsl     1+    error_log proxy_ignore_headers proxy_next_upstream proxy_ssl_protocols resolver
-hsl     1-2   keepalive_timeout proxy_bind proxy_cookie_domain proxy_cookie_path proxy_redirect
-hsl     1-4   proxy_cookie_flags
-hsl     2     auth_request_set proxy_set_header
+hsl     1!    lingering_timeout proxy_connect_timeout proxy_http_version
+hsl     1!    proxy_read_timeout
+hsl     1!    proxy_send_timeout proxy_ssl_trusted_certificate
+hsl     1!    resolver_timeout send_timeout
+hsl     1+    resolver
+hsl     1-2   keepalive_timeout proxy_cookie_domain proxy_cookie_path proxy_redirect
+hsl     2     proxy_set_header
 hsl     flag! absolute_redirect port_in_redirect proxy_buffering proxy_intercept_errors
-hsl     flag! proxy_pass_request_body proxy_pass_request_headers proxy_request_buffering
-hsl     flag! proxy_socket_keepalive proxy_ssl_server_name proxy_ssl_session_reuse proxy_ssl_verify
+hsl     flag! proxy_request_buffering
+hsl     flag! proxy_ssl_server_name proxy_ssl_verify
 hsl     flag! real_ip_recursive server_name_in_redirect
 hsli    1!    add_header_inherit
 hsli    2+    error_page
 hsli    2-3   add_header
-hslix   1+    access_log
 s       1+    listen server_name
 sl      1+{   if
 sl      1-2{  location
@@ -113,23 +108,29 @@ u       2+    sticky
 
 _GUARD = """
 h       1     degradation
-h       2     limit_conn_zone
-h       3     limit_req_zone
-hs      1     ssl_ocsp_cache
-hs      1!    ssl_client_certificate ssl_crl ssl_ocsp ssl_ocsp_responder ssl_trusted_certificate
-hs      1!    ssl_verify_client ssl_verify_depth
+hs      1!    ssl_client_certificate ssl_crl ssl_ocsp
+hs      1!    ssl_verify_client
 hsl     1     auth_request proxy_limit_rate secure_link secure_link_md5
-hsl     1!    auth_delay degrade limit_conn_log_level limit_conn_status limit_req_log_level
-hsl     1!    limit_req_status proxy_ssl_crl satisfy secure_link_secret
+hsl     1!    degrade
+hsl     1!    proxy_ssl_crl satisfy secure_link_secret
 hsl     1-3   limit_req
 hsl     2     limit_conn
-hsl     flag! limit_conn_dry_run limit_req_dry_run
 hsli    1     limit_rate limit_rate_after
-hslx    1     allow auth_basic auth_basic_user_file deny
+hslx    1     auth_basic
 sl      1+    valid_referers
 """
 
 _OWN = """
+m       1!    worker_rlimit_nofile
+e       1     worker_connections
+h       1!    map_hash_bucket_size map_hash_max_size
+hs      1!    ssl_ecdh_curve ssl_session_timeout
+hs      1-2   ssl_session_cache
+hs      flag! ssl_prefer_server_ciphers ssl_session_tickets ignore_invalid_headers merge_slashes
+hs      flag! underscores_in_headers
+hsl     1!    proxy_ssl_ciphers proxy_ssl_verify_depth server_tokens proxy_buffer_size
+hsl     1+    proxy_ssl_protocols
+hsl     flag! proxy_ssl_session_reuse proxy_socket_keepalive
 m       1     env load_module ssl_engine worker_priority
 m       1!    debug_points google_perftools_profiles lock_file pid timer_resolution
 m       1!    worker_rlimit_core working_directory
@@ -166,10 +167,33 @@ hsli    flag! sendfile
 sl      1!    referer_hash_bucket_size referer_hash_max_size
 """
 
+_LOGS = """
+hsl     1+    error_log
+m       1+    error_log
+hslix   1+    access_log
+h       2+    log_format
+"""
+
+_NEXT = """
+hsl     1+    proxy_next_upstream
+hsl     1!    proxy_next_upstream_tries proxy_next_upstream_timeout
+"""
+
+_IDLE = """
+h       2     limit_conn_zone
+h       3     limit_req_zone
+hsl     1!    limit_conn_log_level limit_conn_status limit_req_log_level limit_req_status
+hsl     1!    auth_delay
+hsl     flag! limit_conn_dry_run limit_req_dry_run
+hslx    1     auth_basic_user_file
+hs      1!    ssl_trusted_certificate ssl_verify_depth ssl_ocsp_responder
+hs      1     ssl_ocsp_cache
+"""
+
 _FILES = """
 hsl     0{    types
 hsl     1     directio
-hsl     1!    autoindex_format default_type directio_alignment gzip_static if_modified_since
+hsl     1!    autoindex_format directio_alignment gzip_static if_modified_since
 hsl     1!    max_ranges min_delete_depth mp4_buffer_size mp4_max_buffer_size
 hsl     1!    open_file_cache_min_uses open_file_cache_valid read_ahead sendfile_max_chunk
 hsl     1!    types_hash_bucket_size types_hash_max_size
@@ -295,6 +319,14 @@ m       0{!   stream mail
 """
 
 _OTHER = """
+h       2{    split_clients
+hsl     2     auth_request_set
+hsl     1-2   proxy_bind
+hsl     1     proxy_method proxy_ssl_password_file proxy_ssl_certificate proxy_ssl_certificate_key
+hsl     flag! proxy_pass_request_body proxy_pass_request_headers
+hs      1     ssl_password_file
+hsl     1-4   proxy_cookie_flags
+hsl     1+    proxy_ignore_headers
 m       flag! quic_bpf
 h       1     geoip_proxy
 h       1!    http2_recv_buffer_size
@@ -323,6 +355,9 @@ _TABLES = (
     (Fate.USED, "", _USED),
     (Fate.GUARD, "without it clients get in, or get through, that nginx keeps out", _GUARD),
     (Fate.OWN_WAY, "it tunes nginx's workings; fastws has its own", _OWN),
+    (Fate.OWN_WAY, "fastws logs to standard error, in its own format", _LOGS),
+    (Fate.OWN_WAY, "fastws asks the next server when one gives no answer, each once", _NEXT),
+    (Fate.OWN_WAY, "it guards nothing by itself", _IDLE),
     (Fate.LEFT_OUT, "fastws serves no files", _FILES),
     (Fate.LEFT_OUT, "fastws has no cache", _CACHE),
     (Fate.LEFT_OUT, "fastws relays bodies as they are", _BODY),

@@ -5,14 +5,14 @@ so, for what stands inside to be judged too.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import dropwhile, pairwise
 
 from fastws.config.expected import show
 from fastws.config.faults import nearest
 from fastws.config.nginx import entries
 from fastws.config.nginx.directives import CONTEXTS, Fate, Rule, find, rules
-from fastws.config.nginx.findings import Findings, Level
+from fastws.config.nginx.findings import Findings, Level, Place
 from fastws.config.nginx.lexer import Word
 from fastws.config.nginx.parser import Directive, write
 
@@ -34,6 +34,8 @@ _MOST_HINTS = 200
 _ADDRESS = re.compile(r"[\w.:/\[\]-]+")
 _PATTERN = re.compile(r"\d+,?\d*\}")  # what stands behind the { of [0-9]{2}
 _ON_OFF = ("on", "off")
+# The argument with which a guard guards nothing; of others it is "off".
+_NO_GUARD = {"satisfy": "all", "limit_rate": "0", "limit_rate_after": "0", "proxy_limit_rate": "0"}
 
 
 def outermost(tree: Tree) -> str:
@@ -42,14 +44,18 @@ def outermost(tree: Tree) -> str:
     return max(_STARTS, key=lambda context: sum(_may_stand(name, context) for name in names))
 
 
-def judge(tree: Tree, context: str, findings: Findings) -> Tree:
-    """Return the tree with what is plainly meant, and add to the findings what is wrong."""
-    return _Judge(findings).level(tree, context)
+def judge(tree: Tree, context: str, findings: Findings, ignored: Collection[str] = ()) -> Tree:
+    """Return the tree with what is plainly meant, and add to the findings what is wrong.
+
+    The directives ``ignored`` may stand there though they guard something and are left out.
+    """
+    return _Judge(findings, ignored).level(tree, context)
 
 
 class _Judge:
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, ignored: Collection[str]) -> None:
         self._findings = findings
+        self._ignored = ignored
 
     def level(self, tree: Tree, context: str) -> Tree:
         """Judge the directives of one block."""
@@ -179,12 +185,23 @@ class _Judge:
 
     def _fate(self, directive: Directive, rule: Rule) -> None:
         name, place = directive.name.text, directive.place
-        if rule.fate is Fate.GUARD:
-            self._findings.warning(place, f"fastws does not enforce {name} yet", rule.reason)
+        if rule.fate is Fate.GUARD and directive.values != (_NO_GUARD.get(name, "off"),):
+            self._guard(name, place, rule.reason)
         elif rule.fate is Fate.LEFT_OUT:
             self._findings.add(Level.LEFT_OUT, place, name, rule.reason)
         elif rule.fate is Fate.OWN_WAY:
             self._findings.add(Level.NOTE, place, f"{name} is passed over", rule.reason)
+
+    def _guard(self, name: str, place: Place, reason: str) -> None:
+        if name in self._ignored:
+            self._findings.add(Level.LEFT_OUT, place, name, f"ignored as told: {reason}")
+            return
+        self._findings.error(
+            place,
+            f"fastws does not enforce {name} yet",
+            reason,
+            f"(--ignore {name}, to do without)",
+        )
 
     def _once(self, directives: list[Directive], context: str) -> None:
         first: dict[str, Directive] = {}

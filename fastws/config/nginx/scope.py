@@ -22,10 +22,12 @@ _ONLY = re.compile(r"(?<![a-z0-9])(wss?|websockets?|cable)(?![a-z0-9])", re.IGNO
 class Scope(msgspec.Struct, frozen=True):
     """A level of the configuration.
 
-    ``directive`` opens its block, None at the outermost; ``named`` has what stands in it, by name.
+    ``directive`` opens its block, None at the outermost; ``content`` is what stands in it, and
+    ``named`` the same by name.
     """
 
     directive: Directive | None
+    content: Tree
     named: dict[str, list[Directive]]
     outer: "Scope | None"
 
@@ -43,6 +45,17 @@ class Scope(msgspec.Struct, frozen=True):
     def nearest(self, name: str) -> Sequence[Directive]:
         """Return the directives of a name that are in force: a level that has any hides others."""
         return next(filter(None, (level.own(name) for level in self.levels())), ())
+
+    def nearest_of(self, *names: str) -> Sequence[Directive]:
+        """Return the directives of several names that inherit as one, in order."""
+        for level in self.levels():
+            if any(level.own(name) for name in names):
+                return [each for each in level.content if each.name.text in names]
+        return ()
+
+    def inside(self, name: str) -> "Iterator[Scope]":
+        """Yield the levels that directives of a name open in this one, in order."""
+        return (open_scope(each, each.block or (), self) for each in self.own(name))
 
     def value(self, name: str) -> str:
         """Return the first argument of a directive that is in force, or nothing."""
@@ -114,11 +127,16 @@ def survey(tree: Tree, *, whole: bool) -> Site:
     return Site(tree, whole, tuple(_scopes(None, tree, None)))
 
 
-def _scopes(opening: Directive | None, content: Tree, outer: Scope | None) -> Iterator[Scope]:
+def open_scope(opening: Directive | None, content: Tree, outer: Scope | None) -> Scope:
+    """Return the level that a directive opens within another."""
     named: dict[str, list[Directive]] = {}
     for directive in content:
         named.setdefault(directive.name.text, []).append(directive)
-    scope = Scope(opening, named, outer)
+    return Scope(opening, content, named, outer)
+
+
+def _scopes(opening: Directive | None, content: Tree, outer: Scope | None) -> Iterator[Scope]:
+    scope = open_scope(opening, content, outer)
     yield scope
     for directive in content:
         if directive.block is not None and directive.name.text in _LEVELS:

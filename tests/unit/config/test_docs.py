@@ -32,6 +32,20 @@ STRUCTS = [
     model.Limits,
     model.Drain,
     model.Log,
+    model.Certificate,
+    model.Site,
+    model.Location,
+    model.Action,
+    model.Pass,
+    model.Step,
+    model.OtherMethods,
+    model.HeaderLine,
+    model.AddedHeader,
+    model.Replacement,
+    model.ErrorPage,
+    model.RealAddress,
+    model.Map,
+    model.Case,
 ]
 
 

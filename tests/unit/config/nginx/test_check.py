@@ -2,15 +2,19 @@ from pathlib import Path
 
 import pytest
 
-from fastws.config.nginx.check import check
+from fastws.config.nginx.check import read
 from fastws.config.nginx.findings import Finding, Level
 
 CORPUS = Path(__file__).parent / "corpus"
 
 
-def found(name: str) -> list[Finding]:
+# What keeps somebody out in nginx, and is left out when it is told so.
+GUARDS = ("auth_basic", "auth_request", "limit_rate", "limit_req", "satisfy")
+
+
+def found(name: str, ignored: tuple[str, ...] = GUARDS) -> tuple[Finding, ...]:
     path = CORPUS / name
-    return check(str(path), path.read_bytes())
+    return read(str(path), path.read_bytes(), ignored).findings
 
 
 def test_the_first_of_the_two_has_no_errors() -> None:
@@ -35,6 +39,18 @@ def test_each_mistake_of_the_second_is_named_with_its_line() -> None:
 )
 def test_what_projects_publish_has_no_errors(name: str) -> None:
     assert [str(each) for each in found(name) if each.level is Level.ERROR] == []
+
+
+def test_a_guard_is_an_error_unless_it_is_ignored() -> None:
+    errors = [each.what for each in found("videos.conf", ()) if each.level is Level.ERROR]
+    assert errors == [
+        "fastws does not enforce limit_req yet",
+        "fastws does not enforce limit_rate yet",
+    ]
+    errors = [
+        each.what for each in found("videos.conf", ("limit_req",)) if each.level is Level.ERROR
+    ]
+    assert errors == ["fastws does not enforce limit_rate yet"]
 
 
 @pytest.mark.parametrize("name", ["agents.conf", "second.conf", "cameras.conf"])

@@ -107,7 +107,7 @@ def test_what_is_not_used_is_never_passed_over_in_silence() -> None:
     assert [(each.level, each.what) for each in findings.all] == [
         (Level.LEFT_OUT, "gzip"),
         (Level.NOTE, "sendfile is passed over"),
-        (Level.WARNING, "fastws does not enforce auth_basic yet"),
+        (Level.ERROR, "fastws does not enforce auth_basic yet"),
         (Level.LEFT_OUT, "root"),
         (Level.LEFT_OUT, "types"),
     ]

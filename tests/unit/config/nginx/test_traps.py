@@ -1,6 +1,6 @@
 import pytest
 
-from fastws.config.nginx.check import check
+from fastws.config.nginx.check import read
 from fastws.config.nginx.findings import Level
 
 MAP = "map $http_upgrade $connection_upgrade { default upgrade; '' close; }\n"
@@ -15,7 +15,7 @@ UPSTREAM = "upstream app { server a:3000; }\n"
 
 def found(text: str) -> list[tuple[int, str, str]]:
     """Return the errors and warnings: line, what is wrong, what to write."""
-    findings = check("f", text.encode())
+    findings = read("f", text.encode()).findings
     levels = (Level.ERROR, Level.WARNING)
     return [(each.place.line, each.what, each.write) for each in findings if each.level in levels]
 
@@ -122,7 +122,7 @@ def test_buffers() -> None:
         "proxy_buffer_size 128k; }"
     )
     assert one(text, "two buffers of 128k")[1] == "proxy_buffer_size 16k;"
-    notes = [each.what for each in check("f", text.encode()) if each.level is Level.NOTE]
+    notes = [each.what for each in read("f", text.encode()).findings if each.level is Level.NOTE]
     assert "proxy_buffers has no effect on WebSockets, only on plain answers" in notes
     small = text.replace("128k", "16k")
     assert not any("two buffers" in each[1] for each in found(small))
@@ -196,7 +196,9 @@ def test_a_variable_that_nothing_defines() -> None:
     assert line == 3
     assert write.startswith("(at http level) map")
     (whole,) = [
-        each for each in check("f", f"events {{}} http {{ {text} }}".encode()) if each.what == what
+        each
+        for each in read("f", f"events {{}} http {{ {text} }}".encode()).findings
+        if each.what == what
     ]
     assert whole.level is Level.ERROR
 

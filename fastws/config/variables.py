@@ -1,0 +1,59 @@
+"""The variables that a text may hold: those of a request, and families of them."""
+
+import re
+
+# What an upstream's key may hold whoever asks; see `fastws.upstream.key`.
+OF_KEYS = (
+    "remote_addr",
+    "binary_remote_addr",
+    "request_uri",
+    "uri",
+    "args",
+    "query_string",
+    "host",
+)
+# What the texts of sites may hold besides.
+OF_SITES = (
+    "content_length",
+    "content_type",
+    "document_uri",
+    "hostname",
+    "http2",
+    "http3",
+    "https",
+    "is_args",
+    "msec",
+    "nginx_version",
+    "pid",
+    "proxy_add_x_forwarded_for",
+    "proxy_host",
+    "proxy_port",
+    "realip_remote_addr",
+    "realip_remote_port",
+    "remote_port",
+    "remote_user",
+    "request",
+    "request_filename",
+    "request_id",
+    "request_method",
+    "scheme",
+    "server_addr",
+    "server_name",
+    "server_port",
+    "server_protocol",
+    "status",
+    "time_iso8601",
+    "time_local",
+)
+_OF_KEYS = re.compile(r"(?:arg|http|cookie)_\w+", re.ASCII)
+_OF_SITES = re.compile(r"[1-9]|(?:sent_http|upstream_http)_\w+", re.ASCII)
+
+
+def is_of_keys(name: str) -> bool:
+    """Whether the key of any upstream may hold it."""
+    return name in OF_KEYS or bool(_OF_KEYS.fullmatch(name))
+
+
+def is_of_sites(name: str) -> bool:
+    """Whether every text of a site may hold it."""
+    return is_of_keys(name) or name in OF_SITES or bool(_OF_SITES.fullmatch(name))

@@ -1,0 +1,1 @@
+"""Sites: virtual servers, with steps and locations before requests are passed on."""

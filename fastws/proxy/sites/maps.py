@@ -1,0 +1,85 @@
+"""Variables that are looked up by another text."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING
+
+from fastws.config.model import compile_pattern, split_pattern
+from fastws.proxy.sites.hosts import Hosts
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable
+
+    from fastws.config.model import Map
+    from fastws.proxy.sites.variables import Value, Variables
+    from fastws.proxy.sites.visit import Visit
+
+
+def lookup(written: Map, variables: Variables) -> Value:
+    """Return the function of a map's variable."""
+    source = variables.text(written.source)
+    default = variables.text(written.default)
+    cases = [(case.key, variables.text(case.value)) for case in written.cases]
+    find = _networks(cases) if written.compare == "networks" else _texts(written, cases)
+    name, volatile = written.variable, written.volatile
+
+    def read(visit: Visit) -> bytes:
+        values = visit.values
+        if name in values:
+            return values[name]
+        values[name] = b""  # what a map sees that asks for itself
+        found = (find(visit, source(visit)) or default)(visit)
+        if volatile:
+            del values[name]
+        else:
+            values[name] = found
+        return found
+
+    return read
+
+
+def _texts(written: Map, cases: list[tuple[str, Value]]) -> Callable[[Visit, bytes], Value | None]:
+    exact: dict[bytes, Value] = {}
+    wild: list[tuple[list[str], Value]] = []
+    patterns: list[tuple[re.Pattern[bytes], Value]] = []
+    for key, value in cases:
+        if pattern := split_pattern(key):
+            patterns.append((compile_pattern(pattern[0], ignore_case=pattern[1]), value))
+        elif written.compare == "hosts" and "*" in key:
+            wild.append(([key.lower()], value))
+        else:
+            exact[key.removeprefix("\\").encode().lower()] = value
+    hosts = Hosts(wild)
+
+    def find(visit: Visit, text: bytes) -> Value | None:
+        low = text.lower()
+        if low in exact:
+            return exact[low]
+        if wild and (found := hosts.find(low)):
+            return found[0]
+        if text:
+            for pattern, value in patterns:
+                if visit.matches(pattern, text):
+                    return value
+        return None
+
+    return find
+
+
+def _networks(cases: list[tuple[str, Value]]) -> Callable[[Visit, bytes], Value | None]:
+    networks: list[tuple[IPv4Network | IPv6Network, Value]] = sorted(
+        ((ip_network(key), value) for key, value in cases),
+        key=lambda case: case[0].prefixlen,
+        reverse=True,
+    )
+
+    def find(_: Visit, text: bytes) -> Value | None:
+        try:
+            address = ip_address(text.decode("latin-1"))
+        except ValueError:
+            return None
+        return next((value for network, value in networks if address in network), None)
+
+    return find

@@ -1,0 +1,214 @@
+"""The variables of sites: functions of a `Visit`, and texts compiled to such functions."""
+
+from __future__ import annotations
+
+import binascii
+import os
+import secrets
+import socket
+import time
+from base64 import b64decode
+from collections.abc import Callable, Iterable
+from email.utils import formatdate
+from typing import TYPE_CHECKING, cast
+
+from fastws.protocol.host import host_name
+from fastws.proxy.sites.maps import lookup
+from fastws.upstream import key
+
+if TYPE_CHECKING:
+    from fastws.config.model import Map, Template
+    from fastws.proxy.sites.visit import Visit
+
+Value = Callable[["Visit"], bytes]
+
+_REQUEST_ID = "request_id"
+
+
+class Variables:
+    """All variables of a configuration."""
+
+    def __init__(self, maps: Iterable[Map] = ()) -> None:
+        written = list(maps)
+        self._mapped = {each.variable for each in written}
+        self._maps = {each.variable: lookup(each, self) for each in written}
+
+    def named(self, name: str) -> Value:
+        """Return the function of a variable; one that nothing defines is empty until it is set."""
+        if name in self._mapped:
+            # Not made yet, where maps ask for maps.
+            return lambda visit: self._maps[name](visit)  # noqa: PLW0108
+        if name in _VARIABLES:
+            return _VARIABLES[name]
+        if len(name) == 1 and name in "123456789":
+            return _group(int(name))
+        family, _, rest = name.partition("_")
+        if rest and family in _FAMILIES:
+            return _FAMILIES[family](rest)
+        for prefix in _OF_ANSWERS:
+            if name.startswith(prefix):
+                return _answer_header(name.removeprefix(prefix))
+        return lambda visit: visit.values.get(name, b"")
+
+    def key(self, template: Template) -> key.Key:
+        """Return the function of what an upstream hashes; it is asked with a visit, as all are."""
+        return cast("key.Key", self.text(template))
+
+    def text(self, template: Template) -> Value:
+        """Return the function of a text."""
+        parts = [self.named(part.name) if part.name else _literal(part.text) for part in template]
+        if not parts:
+            return _nothing
+        if len(parts) == 1:
+            return parts[0]
+        return lambda visit: b"".join([part(visit) for part in parts])
+
+
+def _nothing(_: Visit) -> bytes:
+    return b""
+
+
+def _literal(text: str) -> Value:
+    data = text.encode()
+    return lambda _: data
+
+
+def _group(number: int) -> Value:
+    def read(visit: Visit) -> bytes:
+        match = visit.match
+        if match is None or match.re.groups < number:
+            return b""
+        return match[number] or b""
+
+    return read
+
+
+def _arg(name: str) -> Value:
+    pattern = key.argument(name)
+
+    def read(visit: Visit) -> bytes:
+        match = pattern.search(visit.args)
+        return match[1] if match else b""
+
+    return read
+
+
+def _answer_header(name: str) -> Value:
+    header = name.replace("_", "-").encode()
+
+    def read(visit: Visit) -> bytes:
+        response = visit.response
+        return b", ".join(response.values(header)) if response else b""
+
+    return read
+
+
+def _remote_addr(visit: Visit) -> bytes:
+    return visit.host.encode() or b"unix:"
+
+
+def _host(visit: Visit) -> bytes:
+    hosts = visit.request.values(b"host")
+    return host_name(hosts[0]) if hosts and hosts[0] else visit.site.name
+
+
+def _forwarded_for(visit: Visit) -> bytes:
+    return b", ".join([*visit.request.values(b"x-forwarded-for"), _remote_addr(visit)])
+
+
+def _server_port(visit: Visit) -> bytes:
+    return b"%d" % visit.incoming.listener[1]
+
+
+def _remote_port(visit: Visit) -> bytes:
+    return b"%d" % visit.incoming.port if visit.incoming.host else b""
+
+
+def _server_protocol(visit: Visit) -> bytes:
+    return b"HTTP/%d.%d" % visit.request.version
+
+
+def _request(visit: Visit) -> bytes:
+    request = visit.request
+    return b"%b %b %b" % (request.method, request.target, _server_protocol(visit))
+
+
+def _request_id(visit: Visit) -> bytes:
+    values = visit.values
+    if _REQUEST_ID not in values:
+        values[_REQUEST_ID] = secrets.token_hex(16).encode()
+    return values[_REQUEST_ID]
+
+
+def _header(name: bytes) -> Value:
+    return lambda visit: b", ".join(visit.request.values(name))
+
+
+def _remote_user(visit: Visit) -> bytes:
+    """Return the name in an Authorization header of the Basic scheme (RFC 7617)."""
+    scheme, _, rest = b"".join(visit.request.values(b"authorization")[:1]).partition(b" ")
+    if scheme.lower() != b"basic":
+        return b""
+    try:
+        user, colon, _ = b64decode(rest.strip()).partition(b":")
+    except binascii.Error:
+        return b""
+    return user if colon else b""
+
+
+def _status(visit: Visit) -> bytes:
+    return b"%d" % visit.status if visit.status else b""
+
+
+def _of_the_answer(visit: Visit) -> bytes:
+    return b"%d" % visit.response.status if visit.response else b""
+
+
+_VARIABLES: dict[str, Value] = {
+    "args": lambda visit: visit.args,
+    "binary_remote_addr": key.binary_remote_addr,
+    "content_length": _header(b"content-length"),
+    "content_type": _header(b"content-type"),
+    "document_uri": lambda visit: visit.path,
+    "host": _host,
+    "hostname": lambda _: socket.gethostname().encode(),
+    "http2": _nothing,
+    "http3": _nothing,
+    "https": lambda visit: b"on" if visit.incoming.tls else b"",
+    "is_args": lambda visit: b"?" if visit.args else b"",
+    "msec": lambda _: b"%.3f" % time.time(),
+    "nginx_version": _nothing,
+    "pid": lambda _: b"%d" % os.getpid(),
+    "proxy_add_x_forwarded_for": _forwarded_for,
+    "proxy_host": lambda visit: visit.proxy_host,
+    "proxy_port": lambda visit: visit.proxy_port,
+    "query_string": lambda visit: visit.args,
+    "realip_remote_addr": lambda visit: visit.incoming.host.encode() or b"unix:",
+    "realip_remote_port": _remote_port,
+    "remote_addr": _remote_addr,
+    "remote_port": _remote_port,
+    "remote_user": _remote_user,
+    "request": _request,
+    "request_filename": _nothing,
+    "request_id": _request_id,
+    "request_method": lambda visit: visit.request.method,
+    "request_uri": lambda visit: visit.request.target,
+    "scheme": lambda visit: b"https" if visit.incoming.tls else b"http",
+    "server_addr": lambda visit: visit.incoming.listener[0].encode(),
+    "server_name": lambda visit: visit.site.name,
+    "server_port": _server_port,
+    "server_protocol": _server_protocol,
+    "status": _status,
+    "time_iso8601": lambda _: time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()).encode(),
+    "time_local": lambda _: formatdate(usegmt=True).encode(),
+    "upstream_addr": _nothing,
+    "upstream_cache_status": _nothing,
+    "upstream_status": _of_the_answer,
+    "uri": lambda visit: visit.path,
+}
+_FAMILIES: dict[str, Callable[[str], Value]] = {
+    "arg": _arg,
+    "http": key.header,
+    "cookie": key.cookie,
+}
+_OF_ANSWERS = ("sent_http_", "upstream_http_")

@@ -1,0 +1,105 @@
+"""One request on its way through a site: what steps change, and what variables are read from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastws.protocol.target import normal_path
+
+if TYPE_CHECKING:
+    import re
+
+    from fastws.protocol.head import RequestHead, ResponseHead
+    from fastws.proxy.decision import Incoming
+    from fastws.proxy.sites.actions import Action
+    from fastws.proxy.sites.site import Site
+
+# nginx's: so often a request may be sent to another location.
+_MOST_TURNS = 10
+
+
+class Visit:
+    """What is known of a request at a site.
+
+    ``host`` is the client's address, which a trusted peer's header may have named. ``path`` is
+    decoded and normal, until steps rewrite it; ``values`` are the variables that were set or
+    looked up; ``match`` is that of the last pattern.
+    """
+
+    __slots__ = (
+        "action",
+        "args",
+        "changed",
+        "error_status",
+        "host",
+        "in_error",
+        "in_location",
+        "incoming",
+        "internal",
+        "match",
+        "path",
+        "proxy_host",
+        "proxy_port",
+        "request",
+        "response",
+        "rewritten",
+        "site",
+        "status",
+        "turns",
+        "values",
+    )
+
+    action: Action
+
+    def __init__(self, incoming: Incoming, site: Site, host: str) -> None:
+        """Begin a visit. Raises Reject for a path that cannot be read."""
+        request = incoming.request
+        target = request.target
+        self.incoming = incoming
+        self.request: RequestHead = request
+        self.site = site
+        self.host = host
+        self.path = normal_path(target)
+        self.args = target.partition(b"?")[2]
+        self.values: dict[str, bytes] = {}
+        self.match: re.Match[bytes] | None = None
+        self.changed = False  # a step gave it a path that wants another location
+        self.rewritten = False  # the target is not the client's any more
+        self.internal = False
+        self.in_location = True  # the location's path is the beginning of the path
+        self.in_error = False  # an error page was asked for
+        self.error_status: int | None = None  # what the client gets instead of the answer's
+        self.turns = _MOST_TURNS
+        self.proxy_host = b""
+        self.proxy_port = b""
+        self.response: ResponseHead | None = None
+        self.status = 0
+
+    @property
+    def quoted(self) -> bool:
+        """Whether the client's path holds escapes."""
+        return b"%" in self.request.target.partition(b"?")[0]
+
+    def matches(self, pattern: re.Pattern[bytes], subject: bytes) -> bool:
+        """Whether a pattern matches; its groups are then variables."""
+        found = pattern.search(subject)
+        if found is None:
+            return False
+        self.take(found)
+        return True
+
+    def take(self, found: re.Match[bytes]) -> None:
+        """Make variables of the groups of a match."""
+        self.match = found
+        for name in found.re.groupindex:
+            self.values[name.lower()] = found[name] or b""
+
+    def turn(self) -> bool:
+        """Count a change of location; whether there may be one more."""
+        self.turns -= 1
+        return self.turns > 0
+
+    def rewrite(self, path: bytes) -> None:
+        """Put another path in place of the request's."""
+        self.path = path
+        self.rewritten = self.internal = True
