@@ -293,7 +293,8 @@ class Supervisor:
         tasks = asyncio.all_tasks(self._loop)
         for task in tasks:
             task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        if tasks:
+            self._loop.run_until_complete(asyncio.wait(tasks))
 
     def _log_fault(self, context: dict[str, Any]) -> None:
         error = context.get("exception")
