@@ -78,4 +78,9 @@ cdef class WorkerCounts:
     cdef Block* _block
     cdef Entry* _entries
     cdef list _free                # places of entries that were used
-    cdef uint64_t _past[4]         # the traffic of tunnels that are over
+    # The traffic of tunnels that are over, or elsewhere, less what those that came had had.
+    cdef uint64_t _past[4]
+
+    cdef int _enter(self, uint64_t number, int peer, str client, double age) except -2
+    cdef int _leave(self, int place, uint64_t bytes_in, uint64_t bytes_out, uint64_t messages_in,
+                    uint64_t messages_out) except -1

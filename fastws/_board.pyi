@@ -53,6 +53,9 @@ class PeerState:
     def acquire(self, limit: int = 0) -> bool:
         """Count a connection in, unless there are `limit` already (0: no limit); whether it was."""
 
+    def hold(self) -> None:
+        """Count in a connection that another worker counts out."""
+
     def release(self) -> None:
         """Count it out."""
 
@@ -89,6 +92,9 @@ class WorkerCounts:
     def connection_opened(self) -> None:
         """Count a downstream connection in."""
 
+    def connection_arrived(self) -> None:
+        """Count in one that another worker counts out."""
+
     def connection_closed(self) -> None:
         """Count it out."""
 
@@ -97,6 +103,27 @@ class WorkerCounts:
 
     def tunnel_opened(self, number: int, peer: int, client: str) -> int:
         """Count a tunnel in; returns what it is to be counted out by."""
+
+    def tunnel_arrived(
+        self,
+        number: int,
+        peer: int,
+        client: str,
+        age: float,
+        bytes_in: int,
+        bytes_out: int,
+        messages_in: int,
+        messages_out: int,
+    ) -> int:
+        """Count in one that another worker counts out, which opened so many seconds ago.
+
+        What went through it there is counted there.
+        """
+
+    def tunnel_left(
+        self, place: int, bytes_in: int, bytes_out: int, messages_in: int, messages_out: int
+    ) -> None:
+        """Count it out, with what went through it: another worker counts it in."""
 
     def tunnel_ended(
         self,

@@ -178,6 +178,10 @@ cdef class PeerState:
             add32(&self._counts[self._worker], -1)
         return False
 
+    def hold(self):
+        """Count in a connection that another worker counts out."""
+        add32(&self._counts[self._worker], 1)
+
     def release(self):
         """Count it out."""
         add32(&self._counts[self._worker], -1)
@@ -277,6 +281,10 @@ cdef class WorkerCounts:
         add(&self._block.connections, 1)
         add_unsigned(&self._block.accepted, 1)
 
+    def connection_arrived(self):
+        """Count in one that another worker counts out."""
+        add(&self._block.connections, 1)
+
     def connection_closed(self):
         """Count it out."""
         add(&self._block.connections, -1)
@@ -288,11 +296,31 @@ cdef class WorkerCounts:
 
     def tunnel_opened(self, uint64_t number, int peer, str client not None):
         """Count a tunnel in; returns what it is to be counted out by."""
+        add_unsigned(&self._block.opened, 1)
+        return self._enter(number, peer, client, 0)
+
+    def tunnel_arrived(self, uint64_t number, int peer, str client not None, double age,
+                       uint64_t bytes_in, uint64_t bytes_out, uint64_t messages_in,
+                       uint64_t messages_out):
+        """Count in one that another worker counts out, which opened so many seconds ago. What went
+        through it there is counted there."""
+        self._past[0] -= bytes_in
+        self._past[1] -= bytes_out
+        self._past[2] -= messages_in
+        self._past[3] -= messages_out
+        return self._enter(number, peer, client, age)
+
+    def tunnel_left(self, int place, uint64_t bytes_in, uint64_t bytes_out, uint64_t messages_in,
+                    uint64_t messages_out):
+        """Count it out, with what went through it: another worker counts it in."""
+        add(&self._block.tunnels, -1)
+        self._leave(place, bytes_in, bytes_out, messages_in, messages_out)
+
+    cdef int _enter(self, uint64_t number, int peer, str client, double age) except -2:
         cdef bytes text = client.encode()[:CLIENT_SIZE - 1]
         cdef Entry* entry
         cdef int place = -1
         add(&self._block.tunnels, 1)
-        add_unsigned(&self._block.opened, 1)
         if self._free:
             place = self._free.pop()
         elif self._block.top < self.board.tunnels:
@@ -300,7 +328,7 @@ cdef class WorkerCounts:
             put(&self._block.top, place + 1)
         if place != -1:
             entry = &self._entries[place]
-            entry.since = monotonic_ns()
+            entry.since = monotonic_ns() - <int64_t> (age * 1e9)
             entry.peer = peer
             memcpy(entry.client, <const char*> text, len(text) + 1)
             put_unsigned(&entry.number, number)
@@ -311,6 +339,10 @@ cdef class WorkerCounts:
         """Count it out, with what went through it."""
         add(&self._block.tunnels, -1)
         add_unsigned(&self._block.ended[ending], 1)
+        self._leave(place, bytes_in, bytes_out, messages_in, messages_out)
+
+    cdef int _leave(self, int place, uint64_t bytes_in, uint64_t bytes_out, uint64_t messages_in,
+                    uint64_t messages_out) except -1:
         self._past[0] += bytes_in
         self._past[1] += bytes_out
         self._past[2] += messages_in
@@ -318,6 +350,7 @@ cdef class WorkerCounts:
         if place != -1:
             put_unsigned(&self._entries[place].number, 0)
             self._free.append(place)
+        return 0
 
     def publish(self, uint64_t bytes_in, uint64_t bytes_out, uint64_t messages_in,
                 uint64_t messages_out):

@@ -195,6 +195,18 @@ def drain(target: str | None, control: str | None, **how: Any) -> None:
 
 @main.command()
 @_control
+def rebalance(control: str | None) -> None:
+    """Move tunnels between workers, so that all have as many; their peers notice nothing.
+
+    Those over TLS stay where they are.
+    """
+    with _errors_in_words():
+        moved = ask(control, "rebalance")["tunnels"]
+    click.echo(f"moved {moved} tunnels")
+
+
+@main.command()
+@_control
 def stop(control: str | None) -> None:
     """End a proxy as SIGTERM does, and wait until it has ended."""
     with _errors_in_words():

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fastws.proxy.ticket import Ticket, Traffic
+from fastws.upstream import lease as leases
+
 if TYPE_CHECKING:
     from fastws.observe.access_log import Report
     from fastws.protocol.handshake import UpgradeRequest, UpgradeResponse
@@ -25,6 +28,42 @@ class Passage:
         self._number = context.board.next_number()
         self._since = context.loop.time()
         self._place = context.counts.tunnel_opened(self._number, lease.peer.state.number, client)
+
+    @classmethod
+    def arrived(cls, context: Context, ticket: Ticket, peer: Peer) -> Passage:
+        """Count in a tunnel that comes from another process."""
+        self = cls.__new__(cls)
+        self.door = ticket.door
+        self._context = context
+        self._client = ticket.client
+        self._lease = leases.held(peer)
+        self._number = ticket.number
+        self._since = context.loop.time() - ticket.age
+        self._place = context.counts.tunnel_arrived(
+            ticket.number, ticket.peer, ticket.client, ticket.age, *ticket.traffic
+        )
+        context.counts.connection_arrived()
+        return self
+
+    def ticket(self, traffic: Traffic) -> Ticket:
+        """Say what another process has to know to go on with the tunnel."""
+        peer = self._lease.peer
+        age = self._context.loop.time() - self._since
+        return Ticket(
+            self._number,
+            self._client,
+            self.door,
+            peer.state.number,
+            peer.address,
+            age,
+            traffic,
+        )
+
+    def left(self, traffic: Traffic) -> None:
+        """Count out a tunnel that goes on in another process."""
+        self._context.counts.tunnel_left(self._place, *traffic)
+        self._lease.release()
+        self._context.closed()
 
     @property
     def peer(self) -> Peer:

@@ -82,6 +82,11 @@ class Child:
             raise FastwsError(fault)
 
     @property
+    def tunnels(self) -> int:
+        """How many it has open."""
+        return self._counts.tunnels
+
+    @property
     def hangs(self) -> bool:
         """Whether it has given no sign of life for long; to be asked once a second."""
         beats = self._counts.beats

@@ -15,6 +15,7 @@ from fastws.errors import FastwsError
 from fastws.observe.access_log import ENDINGS
 from fastws.observe.metrics import render
 from fastws.server import messages
+from fastws.server.moves import rebalance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +61,7 @@ class Commands:
             "status": self._status,
             "reload": self._reload,
             "drain": self._drain,
+            "rebalance": self._rebalance,
             "stop": self._stop,
             "metrics": self._metrics,
         }
@@ -108,6 +110,10 @@ class Commands:
         self._supervisor.stop()
         await self._supervisor.stopped.wait()
         return {}
+
+    async def _rebalance(self, _request: dict[str, Any]) -> dict[str, Any]:
+        async with self._supervisor.steady() as workers:
+            return {"tunnels": await rebalance(workers)}
 
     async def _drain(self, request: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -95,7 +95,25 @@ class Drain(_Message, frozen=True, tag="drain"):
     door: str = ""
 
 
-Order = Drain | Take | Prepare | Commit | Report | Reopen | Stop
+class HandOver(_Message, frozen=True, tag="hand over"):
+    """Give tunnels to who has the other end of the socket that comes with this: so many at most.
+
+    With ``leave`` accept no more connections, and give all that can move, those too that open in
+    the next ``leave`` seconds.
+    """
+
+    number: int
+    most: int | None = None
+    leave: float = 0.0
+
+
+class TakeOver(_Message, frozen=True, tag="take over"):
+    """Take the tunnels that come through the socket that comes with this."""
+
+    number: int
+
+
+Order = Drain | HandOver | TakeOver | Take | Prepare | Commit | Report | Reopen | Stop
 
 
 # From a worker.

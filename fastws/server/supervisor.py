@@ -21,6 +21,7 @@ from fastws.config.model import Config
 from fastws.errors import FastwsError
 from fastws.server import demo, messages, worker
 from fastws.server.changes import changes
+from fastws.server.child import Child
 from fastws.server.commands import Commands
 from fastws.server.entrances import Entrances
 from fastws.server.listeners import Listeners
@@ -198,7 +199,7 @@ class Supervisor:
 
         Raises FastwsError when there is anything wrong with it; then nothing has changed.
         """
-        async with self._steady():
+        async with self.steady():
             self._notifier.reloading()
             try:
                 lines = await self._go_by(self._demo_config(self._load()))
@@ -223,13 +224,13 @@ class Supervisor:
 
     async def shut(self, door: str) -> None:
         """Accept no more at a listener, until it is opened again."""
-        async with self._steady():
+        async with self.steady():
             self._shut.add(door)
             await self._go_by(self.plan.config)
 
     async def reopen(self, door: str) -> None:
         """Accept again at a listener that was shut. Raises FastwsError when that cannot be."""
-        async with self._steady():
+        async with self.steady():
             self._shut.discard(door)
             try:
                 await self._go_by(self.plan.config)
@@ -238,12 +239,15 @@ class Supervisor:
                 raise
 
     @asynccontextmanager
-    async def _steady(self) -> AsyncIterator[None]:
-        """Let nothing else change meanwhile. Raises FastwsError when the end is near."""
+    async def steady(self) -> AsyncIterator[list[Child]]:
+        """Let nothing else change these workers meanwhile.
+
+        Raises FastwsError when the end is near.
+        """
         async with self.workers.still:
             if self._stopping:
                 raise FastwsError("the proxy is about to end")
-            yield
+            yield [child for child in self.workers if not child.dismissed]
 
     async def _go_by(self, config: Config) -> list[str]:
         old_config, old_listeners = self.plan.config, self.listeners

@@ -6,7 +6,17 @@ from fastws.upstream.peer import Peer
 
 def take(peer: Peer) -> "Lease | None":
     """Return a lease of ``peer``; None if somebody else has just got the last one."""
-    return Lease(peer) if peer.state.acquire(peer.max_conns) else None
+    if not peer.state.acquire(peer.max_conns):
+        return None
+    if peer.state.failures:
+        passive.picked(peer)
+    return Lease(peer)
+
+
+def held(peer: Peer) -> "Lease":
+    """Return a lease of ``peer`` for a connection that another worker has, and counts out."""
+    peer.state.hold()
+    return Lease(peer)
 
 
 class Lease:
@@ -17,8 +27,6 @@ class Lease:
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
         self._held = True
-        if peer.state.failures:
-            passive.picked(peer)
 
     def failed(self) -> None:
         """Release it: the peer could not be reached, or gave no answer."""

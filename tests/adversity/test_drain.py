@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 from support.control import Controlled, config
+from support.proxy import Proxy
 from support.raw import Upstream, Wire, connect, meanwhile, request, tunnel
 
 if TYPE_CHECKING:
@@ -132,6 +134,30 @@ def test_what_cannot_be_drained_is_refused(
 ) -> None:
     with Controlled(tmp_path, config(upstream.address)) as proxy:
         assert fault in proxy.refuse("drain", *arguments)
+
+
+def test_tunnels_move_to_a_worker_that_has_fewer(
+    tmp_path: Path, upstream: Upstream, stack: ExitStack
+) -> None:
+    with Controlled(tmp_path, config(upstream.address), workers=2) as proxy:
+        tunnels = [stack.enter_context(tunnel(proxy, upstream)) for _ in range(12)]
+        if Proxy.driver == "transport":
+            assert "the transport driver takes no tunnels" in proxy.refuse("rebalance")
+            return
+        # So that they differ by more than chance: a new worker has none.
+        first, _ = proxy.worker_pids
+        os.kill(first, signal.SIGKILL)
+        proxy.event("worker_started")
+        proxy.forgive("worker_lost")
+        left = 12 - proxy.event("worker_lost")["tunnels"]
+        assert proxy.say("rebalance") == f"moved {left // 2} tunnels"
+        loads = sorted(each["tunnels"] for each in proxy.status()["workers"])
+        assert loads == [left // 2, left - left // 2]
+        gone = {e["client"] for e in proxy.matching("tunnel_closed", ended_by="worker_lost")}
+        for client, server in tunnels:
+            if f"127.0.0.1:{client.port}" not in gone:
+                client.send_text("still here")
+                assert server.read_message() == b"still here"
 
 
 def test_a_gentle_stop_takes_its_time_and_a_signal_hurries_it(

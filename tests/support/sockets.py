@@ -14,7 +14,9 @@ from support.raw import Wire
 
 from fastws._driver import Driver
 from fastws._relay import Rules
+from fastws.config.model import Address
 from fastws.proxy.drivers import bare_sockets
+from fastws.proxy.ticket import Ticket, Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,9 +70,20 @@ class Recorder(asyncio.Protocol):
 
 
 class Passage:
-    """Keeps the report of a tunnel."""
+    """Keeps the report of a tunnel, and whether it left for another process."""
 
     report: LegTunnel | None = None
+    gone = False
+
+    def __init__(self, number: int = 0) -> None:
+        self.number = number
+
+    def ticket(self, traffic: Traffic) -> Ticket:
+        address = Address(host="127.0.0.1", port=2)
+        return Ticket(self.number, "192.0.2.1:1", "ws://:80", 7, address, 3.5, traffic)
+
+    def left(self, _traffic: Traffic) -> None:
+        self.gone = True
 
     def over(self, report: LegTunnel) -> None:
         self.report = report
@@ -184,7 +197,7 @@ class Stage:
         server, upstream = self.connected()
         for leg in (downstream, upstream):
             shrink_descriptor(leg.transport.fileno())
-        passage = Passage()
+        passage = Passage(len(self.driver))
         self.made.remove(downstream)
         self.driver.open(
             Rules(**rules),

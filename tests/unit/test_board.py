@@ -167,6 +167,37 @@ def test_traffic_only_grows() -> None:
     assert (counts.numbers()["bytes_in"], counts.numbers()["messages_in"]) == (150, 2)
 
 
+def test_a_tunnel_that_moves_counts_once() -> None:
+    shared = board()
+    source, target = shared.worker(0), shared.worker(1)
+    leaves, arrives = shared.peer(0, worker=0), shared.peer(0, worker=1)
+    leaves.acquire()
+    source.connection_opened()
+    place = source.tunnel_opened(7, 0, "192.0.2.1:50")
+    source.publish(100, 200, 3, 4)
+    arrives.hold()
+    target.connection_arrived()
+    place, gone = target.tunnel_arrived(7, 0, "192.0.2.1:50", 1000, 100, 200, 3, 4), place
+    leaves.release()
+    source.connection_closed()
+    source.tunnel_left(gone, 100, 200, 3, 4)
+    source.publish(0, 0, 0, 0)
+    target.publish(150, 260, 4, 6)
+    assert (leaves.connections, leaves.served) == (1, 1)
+    assert (source.connections, target.connections) == (0, 1)
+    assert (source.tunnels, target.tunnels) == (0, 1)
+    assert [target.numbers()[name] for name in ("accepted", "opened", "bytes_in")] == [0, 0, 50]
+    totals = shared.totals()
+    assert (totals["accepted"], totals["opened"], totals["tunnels"]) == (1, 1, 1)
+    assert (totals["bytes_in"], totals["bytes_out"]) == (150, 260)
+    assert (totals["messages_in"], totals["messages_out"]) == (4, 6)
+    assert shared.bury(0, ending=9) == []
+    ((number, seconds, _, client),) = shared.bury(1, ending=9)
+    assert (number, client) == (7, "192.0.2.1:50")
+    assert 1000 <= seconds < 1060
+    assert place == gone
+
+
 def test_a_reset_keeps_the_connections() -> None:
     peer = board().peer(0)
     peer.acquire()
