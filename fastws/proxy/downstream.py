@@ -119,6 +119,7 @@ class Downstream(asyncio.Protocol):
         session, self._session = self._session, None
         if session:
             session.downstream_lost()
+        self._on_data = _ignore  # a method of ours would hold us
 
     def expired(self) -> None:
         """Answer 408 to a slow head; end a connection that was to end by itself."""
@@ -227,6 +228,7 @@ class Downstream(asyncio.Protocol):
     def leave(self) -> None:
         """Have nothing to do with the connection any more: it is a tunnel's."""
         self._session = None
+        self._on_data = _ignore  # a method of ours would hold us
 
     # private
 
@@ -319,3 +321,7 @@ class Downstream(asyncio.Protocol):
             self._context.watchdog.watch(self, self._settings.timeouts.linger)
         else:
             self.transport.abort()
+
+
+def _ignore(_data: bytes) -> None:
+    pass
