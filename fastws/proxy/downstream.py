@@ -48,6 +48,7 @@ class Downstream(asyncio.Protocol):
         "_settings",
         "_surplus",
         "client",
+        "door",
         "head",
         "host",
         "port",
@@ -57,7 +58,8 @@ class Downstream(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, context: Context, *, tls: bool) -> None:
+    def __init__(self, context: Context, door: str, *, tls: bool) -> None:
+        self.door = door  # the listener that it came through
         self.tls = tls
         self.host = ""  # the client's address, or empty behind a Unix socket
         self.port = 0
@@ -119,7 +121,7 @@ class Downstream(asyncio.Protocol):
         session, self._session = self._session, None
         if session:
             session.downstream_lost()
-        self._on_data = _ignore  # a method of ours would hold us
+        self._on_data = _nobody
 
     def expired(self) -> None:
         """Answer 408 to a slow head; end a connection that was to end by itself."""
@@ -228,7 +230,7 @@ class Downstream(asyncio.Protocol):
     def leave(self) -> None:
         """Have nothing to do with the connection any more: it is a tunnel's."""
         self._session = None
-        self._on_data = _ignore  # a method of ours would hold us
+        self._on_data = _nobody
 
     # private
 
@@ -323,5 +325,5 @@ class Downstream(asyncio.Protocol):
             self.transport.abort()
 
 
-def _ignore(_data: bytes) -> None:
-    pass
+def _nobody(_data: bytes) -> None:
+    """Be told of data for one that is over; a method of its own would keep it alive."""
