@@ -245,7 +245,7 @@ cdef inline int digit(uint8_t byte) noexcept nogil:
 cdef bytearray judged(bytearray section):
     """The trailers that go on, with the empty line; None if one is malformed."""
     cdef bytearray kept = bytearray()
-    cdef const uint8_t* name
+    cdef bytes name
     for line in bytes(section).split(b"\r\n"):
         if not line:
             break
@@ -253,6 +253,6 @@ cdef bytearray judged(bytearray section):
         if match is None:
             return None
         name = match[1]
-        if identify(name, len(match[1])) == OTHER and not NOT_IN_TRAILERS.fullmatch(match[1]):
+        if identify(name, len(name)) == OTHER and not NOT_IN_TRAILERS.fullmatch(name):
             kept += line + b"\r\n"
     return kept + b"\r\n"
