@@ -27,7 +27,7 @@ def default_path() -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise FastwsError(f"cannot make {folder}: {error.strerror}") from error
-    if not _is_ours(folder):
+    if folder == _temporary() and not _is_ours(folder):
         raise FastwsError(f"{folder} belongs to somebody else, or others may write there")
     return folder / f"{os.getpid()}.sock"
 
@@ -50,7 +50,11 @@ def _folders() -> Iterator[Path]:
         yield Path(given.partition(":")[0])
     if given := os.environ.get("XDG_RUNTIME_DIR"):
         yield Path(given) / "fastws"
-    yield Path(tempfile.gettempdir()) / f"fastws-{os.getuid()}"
+    yield _temporary()
+
+
+def _temporary() -> Path:
+    return Path(tempfile.gettempdir()) / f"fastws-{os.getuid()}"
 
 
 def _is_ours(folder: Path) -> bool:
