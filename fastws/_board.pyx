@@ -91,8 +91,8 @@ cdef class Board:
                 if not isinstance(value, dict):
                     sums[name] = sums.get(name, 0) + value
                     continue
+                inner = sums.setdefault(name, {})
                 for key, count in value.items():
-                    inner = sums.setdefault(name, {})
                     inner[key] = inner.get(key, 0) + count
         return sums
 

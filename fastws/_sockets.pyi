@@ -56,6 +56,9 @@ class Acceptor:
     def accept(self) -> None:
         """Take what waits, a batch of it at most."""
 
+    def accept_some(self, most: int) -> None:
+        """Take what waits, so many at most."""
+
     def resume(self) -> None:
         """Accept again."""
 

@@ -213,9 +213,13 @@ cdef class Acceptor:
 
     def accept(self):
         """Take what waits, a batch of it at most."""
+        self.accept_some(BATCH)
+
+    def accept_some(self, int most):
+        """Take what waits, so many at most."""
         cdef int fd
         cdef SocketLeg leg
-        for _ in range(BATCH):
+        for _ in range(most):
             fd = accept4(self.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
             if fd < 0:
                 self._failed(errno)

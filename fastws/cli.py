@@ -1,5 +1,6 @@
 """The command line: parses arguments, builds a Config, runs it, exits."""
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +10,10 @@ from typing import Any
 import click
 
 from fastws import __version__
+from fastws.admin.client import ask
 from fastws.config.flags import Flags, load
 from fastws.config.report import examine
+from fastws.config.units import read_seconds
 from fastws.errors import FastwsError, InvalidConfigError
 
 _PROGRAM = "fastws"
@@ -47,6 +50,7 @@ def main() -> None:
     help="Log this and worse.  [default: info]",
 )
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="Log so.  [default: text]")
+@click.option("--control", metavar="PATH", help="Have the socket for commands there.")
 @click.option(
     "--ignore",
     multiple=True,
@@ -56,6 +60,9 @@ def main() -> None:
 @click.option("--demo", is_flag=True, help="Serve a page, and an upstream that echoes.")
 def serve(config: str | None, **options: Any) -> None:
     """Relay WebSockets until SIGTERM or SIGINT.
+
+    SIGHUP reads the configuration again, SIGUSR1 opens the log's file again, and SIGQUIT ends it
+    gently.
 
     What to do stands in CONFIG, a TOML file or an nginx.conf, and in the options, which come
     before the file. ADDR is :8080, 127.0.0.1:8080, [::1]:8080, host:port or unix:/path, with wss://
@@ -106,6 +113,92 @@ def check(config: str, *, strict: bool, as_json: bool, ignore: tuple[str, ...], 
     else:
         click.echo(report.text(), err=show)
     sys.exit(report.fails(strict=strict))
+
+
+_control = click.option(
+    "--control", metavar="PATH", help="Its control socket.  [default: that of the only one]"
+)
+
+
+class _Seconds(click.ParamType):  # type: ignore[type-arg]
+    name = "TIME"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        try:
+            return read_seconds(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Rate(click.ParamType):  # type: ignore[type-arg]
+    """So many in a second: 50, 50/s or 600/m."""
+
+    name = "RATE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        number, _, unit = str(value).partition("/")
+        if number.isdecimal() and int(number) and unit in {"", "s", "m"}:
+            return int(number) / (60 if unit == "m" else 1)
+        self.fail(f"expected a rate such as 50/s, got {value!r}", param, ctx)
+        return None
+
+
+@main.command()
+@_control
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def status(control: str | None, *, as_json: bool) -> None:
+    """Show what a proxy is doing."""
+    with _errors_in_words():
+        answer = ask(control, "status")
+    if as_json:
+        click.echo(json.dumps(answer, indent=2))
+    else:
+        from fastws.admin.tables import show  # noqa: PLC0415 - it takes long to import
+
+        show(answer)
+
+
+@main.command()
+@_control
+def reload(control: str | None) -> None:
+    """Let a proxy go by its configuration as it is now.
+
+    Tunnels stay as they are. What changed is printed; if anything is wrong, that, and nothing
+    changes.
+    """
+    with _errors_in_words():
+        changes = ask(control, "reload")["changes"]
+    click.echo("\n".join(changes) or "nothing changed")
+
+
+@main.command()
+@click.argument("target", required=False)
+@_control
+@click.option("--rate", type=_Rate(), default=None, help="Close so many at most.")
+@click.option("--code", type=click.IntRange(1000, 4999), default=1012, help="Close with it.")
+@click.option("--jitter", type=_Seconds(), help="Be late by up to so much.")
+@click.option("--deadline", type=_Seconds(), default="5m", help="Have closed all by then.")
+@click.option("--undo", is_flag=True, help="Let the target have connections again.")
+def drain(target: str | None, control: str | None, **how: Any) -> None:
+    """Close tunnels one after another, so that clients do not come back all at once.
+
+    TARGET is a server or a listener, by its address, which gets no more connections then, or a
+    worker, by its number, in whose place another begins. Without it all tunnels that are open now
+    are closed. Times of closing are spread by --jitter at random: drain.spread of the configuration
+    unless there is a --rate.
+    """
+    with _errors_in_words():
+        given = {name: value for name, value in how.items() if value is not None}
+        answer = ask(control, "drain", target=target, **given)
+    click.echo("undone" if how["undo"] else f"closed {answer['tunnels']} tunnels")
+
+
+@main.command()
+@_control
+def stop(control: str | None) -> None:
+    """End a proxy as SIGTERM does, and wait until it has ended."""
+    with _errors_in_words():
+        ask(control, "stop")
 
 
 @contextmanager

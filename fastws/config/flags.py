@@ -40,6 +40,7 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     settings: tuple[str, ...] = ()
     log_level: str | None = None
     log_format: str | None = None
+    control: str | None = None
     demo: bool = False
     ignore: tuple[str, ...] = ()
 
@@ -94,6 +95,7 @@ class _Overlay:
         self._tls(flags)
         self._put("workers", "--workers", flags.workers)
         self._put("driver", "--driver", flags.driver)
+        self._put("control", "--control", flags.control)
         self._put("log.level", "--log-level", flags.log_level)
         self._put("log.format", "--log-format", flags.log_format)
         for setting in flags.settings:

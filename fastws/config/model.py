@@ -38,6 +38,7 @@ __all__ = [
     "Action",
     "AddedHeader",
     "Address",
+    "Admin",
     "Balance",
     "Case",
     "Certificate",
@@ -429,6 +430,9 @@ class Drain(_Struct, frozen=True, kw_only=True):
 
     # Seconds for the closing handshakes at shutdown; 0: do not wait.
     timeout: Seconds = 5.0
+    # Seconds over which tunnels are closed by a drain, or by SIGQUIT: clients that all come back at
+    # once are an outage.
+    spread: Seconds = 30.0
 
 
 class Log(_Struct, frozen=True, kw_only=True):
@@ -436,6 +440,14 @@ class Log(_Struct, frozen=True, kw_only=True):
 
     level: LogLevel = "info"
     format: LogFormat = "text"
+    file: Text | None = None  # by default stderr; opened again at SIGUSR1
+
+
+class Admin(_Struct, frozen=True, kw_only=True):
+    """An HTTP listener for those who watch: /metrics, /healthz and /readyz."""
+
+    # Whoever reaches it may read it; None: there is none.
+    listen: Annotated[Address | None, read_listen_address] = None
 
 
 class Config(_Struct, frozen=True, kw_only=True):
@@ -444,7 +456,9 @@ class Config(_Struct, frozen=True, kw_only=True):
     The forwarding headers of a downstream in ``trusted_proxies`` are believed; by default nobody's
     are. Requests go by ``routes``, or by ``sites`` with the variables of ``maps``. ``workers`` is
     the number of processes; 0: one per core (nginx: worker_processes auto). ``driver`` moves the
-    bytes of tunnels; ``auto`` is the fastest that works here.
+    bytes of tunnels; ``auto`` is the fastest that works here. ``pid`` is a file for the process's
+    number, and ``control`` the path of the Unix socket for commands: by default one in the runtime
+    directory.
     """
 
     listeners: tuple[Listener, ...] = ()
@@ -459,3 +473,6 @@ class Config(_Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[Network, ...] = ()
     workers: Annotated[int, read_workers] = 0
     driver: Driver = "auto"
+    pid: Text | None = None
+    control: Text | None = None
+    admin: Admin = Admin()

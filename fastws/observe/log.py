@@ -55,15 +55,25 @@ class Log:
     """
 
     def __init__(self, fd: int, level: str = "info", format: str = "text") -> None:  # noqa: A002 (the key's name)
+        self.configure(level, format)
         self._fd = fd
-        self._rank = _RANKS[level]
-        self._render = {"text": _text_line, "json": _json_line}[format]
         self._records: deque[_Record] = deque()
         self._line = b""  # formatted, for the next chunk
         self._rest = b""  # of the chunk that is being written
         self._lost = 0
         self._scheduled: asyncio.Handle | None = None
         self._poll = select.poll()
+        self._poll.register(fd, select.POLLOUT)
+
+    def configure(self, level: str, format: str) -> None:  # noqa: A002 (the key's name)
+        """Write by another level and format from now on."""
+        self._rank = _RANKS[level]
+        self._render = {"text": _text_line, "json": _json_line}[format]
+
+    def move(self, fd: int) -> None:
+        """Write to another descriptor from now on."""
+        self._poll.unregister(self._fd)
+        self._fd = fd
         self._poll.register(fd, select.POLLOUT)
 
     def enabled(self, level: str) -> bool:

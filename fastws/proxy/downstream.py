@@ -48,6 +48,7 @@ class Downstream(asyncio.Protocol):
         "_settings",
         "_surplus",
         "client",
+        "door",
         "head",
         "host",
         "port",
@@ -57,7 +58,8 @@ class Downstream(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, context: Context, *, tls: bool) -> None:
+    def __init__(self, context: Context, door: str, *, tls: bool) -> None:
+        self.door = door  # the listener that it came through
         self.tls = tls
         self.host = ""  # the client's address, or empty behind a Unix socket
         self.port = 0

@@ -105,7 +105,8 @@ class Handshake(Session):
         if transport.get_write_buffer_size():
             transport.abort()
             raise UpstreamReject("The upstream answered before it had read the request.")
-        passage = Passage(self._context, self._downstream.client, self._leased)
+        downstream = self._downstream
+        passage = Passage(self._context, downstream.client, downstream.door, self._leased)
         passage.announce(self._request, agreed)
         first, others = rsv_rules(agreed.extensions)
         early = self._downstream.take_early()

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 class Passage:
     """One client's way through the proxy to one peer."""
 
-    __slots__ = ("_client", "_context", "_lease", "_number", "_place", "_since")
+    __slots__ = ("_client", "_context", "_lease", "_number", "_place", "_since", "door")
 
-    def __init__(self, context: Context, client: str, lease: Lease) -> None:
+    def __init__(self, context: Context, client: str, door: str, lease: Lease) -> None:
+        self.door = door  # the listener that the client came through
         self._context = context
         self._client = client
         self._lease = lease
@@ -32,6 +33,7 @@ class Passage:
     def arrived(cls, context: Context, ticket: Ticket, peer: Peer) -> Passage:
         """Count in a tunnel that comes from another process."""
         self = cls.__new__(cls)
+        self.door = ticket.door
         self._context = context
         self._client = ticket.client
         self._lease = leases.held(peer)
@@ -46,8 +48,15 @@ class Passage:
     def ticket(self, traffic: Traffic) -> Ticket:
         """Say what another process has to know to go on with the tunnel."""
         peer = self._lease.peer
-        age = self._context.loop.time() - self._since
-        return Ticket(self._number, self._client, peer.state.number, peer.address, age, traffic)
+        return Ticket(
+            self._number,
+            self._client,
+            self.door,
+            peer.state.number,
+            peer.address,
+            self._context.loop.time() - self._since,
+            traffic,
+        )
 
     def left(self, traffic: Traffic) -> None:
         """Count out a tunnel that goes on in another process."""

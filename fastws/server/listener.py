@@ -34,7 +34,7 @@ def bind(address: Address, workers: int) -> list[_Sockets]:
     """
     try:
         if address.path is not None:
-            return [[_bind_unix(Path(address.path))]] * workers
+            return [[bind_unix(Path(address.path))]] * workers
         return _bind_tcp(address, workers)
     except OSError as error:
         why = error.strerror or str(error)
@@ -46,6 +46,20 @@ def bound_address(address: Address, sockets: _Sockets) -> Address:
     if address.path is not None:
         return address
     return replace(address, port=sockets[0].getsockname()[1])
+
+
+def is_at(sock: socket.socket, address: Address) -> bool:
+    """Whether a listening socket that is not of our making is what ``address`` means."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return bool(name == address.path)
+    host, port = name[:2]
+    anywhere = host in ("0.0.0.0", "::")
+    return bool(
+        address.path is None
+        and port == address.port
+        and (host == address.host or (anywhere and not address.host))
+    )
 
 
 def unlink(addresses: Iterable[Address]) -> None:
@@ -116,7 +130,8 @@ def _tcp_socket(family: int) -> socket.socket:
     return made
 
 
-def _bind_unix(path: Path) -> socket.socket:
+def bind_unix(path: Path) -> socket.socket:
+    """Bind and listen, in place of a socket that nobody listens on any more. Raises OSError."""
     _remove_stale(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

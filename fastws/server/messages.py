@@ -2,6 +2,7 @@
 
 import msgspec
 
+from fastws._relay import Ending
 from fastws.config.model import Config
 
 
@@ -33,13 +34,13 @@ class _Message(msgspec.Struct, frozen=True, tag_field="is"):
 
 
 class Take(_Message, frozen=True, tag="take"):
-    """More sockets come with this than with one message: keep them for the next `Prepare`."""
+    """Keep the sockets that come with this for the next `Prepare`."""
 
     number: int
 
 
 class Prepare(_Message, frozen=True, tag="prepare"):
-    """Make ready to go by another plan, which lies pickled in the first descriptor."""
+    """Make ready to go by another plan, which lies pickled in the file that comes with this."""
 
     number: int
 
@@ -67,7 +68,7 @@ class Stop(_Message, frozen=True, tag="stop"):
     """Accept no more, close every tunnel with ``code``, and exit.
 
     They are closed within ``spread`` seconds, at random; what is left ``timeout`` seconds after the
-    last is cut.
+    last is cut. ``ending`` is what the log says of them.
     """
 
     number: int
@@ -75,6 +76,7 @@ class Stop(_Message, frozen=True, tag="stop"):
     reason: str
     spread: float
     timeout: float
+    ending: int = int(Ending.SHUTDOWN)
 
 
 class HandOver(_Message, frozen=True, tag="hand over"):
@@ -95,7 +97,23 @@ class TakeOver(_Message, frozen=True, tag="take over"):
     number: int
 
 
-Order = HandOver | TakeOver | Take | Prepare | Commit | Report | Reopen | Stop
+class Drain(_Message, frozen=True, tag="drain"):
+    """Close tunnels: those to ``peers`` or from ``door``, or all of them if neither is given.
+
+    For the times see `fastws.server.drain`.
+    """
+
+    number: int
+    code: int
+    reason: str
+    rate: float
+    jitter: float
+    deadline: float
+    peers: tuple[int, ...] = ()
+    door: str = ""
+
+
+Order = Drain | HandOver | TakeOver | Take | Prepare | Commit | Report | Reopen | Stop
 
 
 # From a worker.

@@ -51,6 +51,14 @@ class PeerTable:
                 self.state(key).gain = server.weight
                 self.state(key).credit = 0
 
+    def numbers_of(self, address: str) -> list[int]:
+        """Return the places of the servers at an address, whatever upstream they are of."""
+        return [
+            number
+            for key, number in self._numbers.items()
+            if key not in self._departed and address in (key[1], key[1].rpartition("://")[2])
+        ]
+
     def address(self, number: int) -> str:
         """Return the address of the server at a place, without a scheme."""
         found = (key[1] for key, place in self._numbers.items() if place == number)

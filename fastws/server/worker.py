@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import pickle
 import resource
 import socket
 import sys
@@ -14,14 +16,16 @@ import msgspec
 import uvloop
 
 from fastws._board import WorkerCounts
+from fastws._relay import Ending
 from fastws.errors import FastwsError
-from fastws.observe.log import Log
 from fastws.proxy.arrivals import Arrivals
 from fastws.proxy.context import Context
 from fastws.proxy.settings import Settings
 from fastws.server import handover, messages
 from fastws.server.acceptors import Acceptors
 from fastws.server.channel import Channel
+from fastws.server.drain import delays, drain
+from fastws.server.logs import OpenLog
 from fastws.server.messages import Plan
 
 # RFC 6455 section 7.4.1
@@ -35,6 +39,9 @@ _COLLECT_AFTER = 50_000
 
 # Seconds between two looks for connections that have become tunnels.
 _LOOK = 0.1
+
+# Seconds after a reload until what the old settings left is looked for: they hold each other.
+_REST = 1.0
 
 # For the loop, the log, the listeners, and what libraries open.
 _OWN_DESCRIPTORS = 32
@@ -53,13 +60,22 @@ class Birth:
     sockets: list[socket.socket]
 
 
+@dataclass
+class _Next:
+    """What a worker is ready to go by."""
+
+    plan: Plan
+    settings: Settings
+    acceptors: Acceptors
+
+
 def main(birth: Birth, counts: WorkerCounts, channel: socket.socket) -> int:
     """Serve until the supervisor says to stop, or is gone; the exit status."""
-    config = birth.plan.config.log
-    log = Log(sys.stderr.fileno(), config.level, config.format)
+    logs = OpenLog(birth.plan.config.log)
+    log = logs.log
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(Worker(birth, counts, log).live(channel))
+            runner.run(Worker(birth, counts, logs).live(channel))
     except Exception as error:  # noqa: BLE001 - nobody above us could say it
         log.error(  # noqa: TRY400 - one line
             "fault", message="a worker cannot go on", error=repr(error)
@@ -78,11 +94,14 @@ class Worker:
     _context: Context
     _acceptors: Acceptors
 
-    def __init__(self, birth: Birth, counts: WorkerCounts, log: Log) -> None:
+    def __init__(self, birth: Birth, counts: WorkerCounts, logs: OpenLog) -> None:
         self._counts = counts
-        self._log = log
+        self._logs = logs
+        self._log = logs.log
         self._plan = birth.plan
-        self._sockets = birth.sockets
+        self._sockets = birth.sockets  # that came, and are not accepted at yet
+        self._next: _Next | None = None
+        self._collecting: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
@@ -122,10 +141,22 @@ class Worker:
                 await self._hand_over(order, descriptors[0])
             case messages.TakeOver():
                 await self._take_over(descriptors[0])
+            case messages.Take():
+                self._sockets += [socket.socket(fileno=fd) for fd in descriptors]
+            case messages.Prepare():
+                self._prepare(descriptors[0])
+            case messages.Commit(give_up=True):
+                self._give_up()
+            case messages.Commit():
+                await self._commit()
+            case messages.Drain():
+                await self._drain(order)
             case messages.Stop():
                 await self._stop(order)
             case messages.Report():
                 self._publish()
+            case messages.Reopen():
+                self._logs.reopen()
 
     def _orphaned(self) -> None:
         """Without a supervisor nobody would know of us."""
@@ -142,12 +173,60 @@ class Worker:
             self._counts,
             most_connections=_most_connections(),
         )
-        self._acceptors = Acceptors(self._context, self._plan, self._sockets)
+        self._acceptors = Acceptors(self._context, self._plan, self._take_sockets())
         await self._acceptors.start()
         # What lives now lives as long as the worker: no collection needs to look at it again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(_COLLECT_AFTER)
+
+    def _prepare(self, plan: int) -> None:
+        """Make ready for another plan. Raises FastwsError, and then nothing is left of it."""
+        # Others read the same file, each from where it likes.
+        data = os.pread(plan, os.fstat(plan).st_size, 0)
+        os.close(plan)
+        new: Plan = pickle.loads(data)  # noqa: S301 - our supervisor's
+        sockets = self._take_sockets()
+        try:
+            self._next = _Next(new, self._settings(new), Acceptors(self._context, new, sockets))
+        except FastwsError:
+            for sock in sockets:
+                sock.close()
+            raise
+
+    def _give_up(self) -> None:
+        """Forget what was prepared."""
+        for sock in self._take_sockets():
+            sock.close()
+        if self._next:
+            self._next.acceptors.close()
+            self._next = None
+
+    async def _commit(self) -> None:
+        """Go by the plan that was prepared: what is under way keeps to the one it began with."""
+        if not self._next or self._stopping:
+            return
+        new, self._next = self._next, None
+        old, self._acceptors = self._acceptors, new.acceptors
+        self._plan = new.plan
+        self._context.replace_settings(new.settings)
+        self._log.configure(new.plan.config.log.level, new.plan.config.log.format)
+        await new.acceptors.start()
+        old.finish()
+        if self._collecting:
+            self._collecting.cancel()
+        self._collecting = self._loop.call_later(_REST, gc.collect)
+
+    async def _drain(self, order: messages.Drain) -> None:
+        """Close the tunnels that ``order`` names, and wait until they are gone."""
+        tunnels = [
+            tunnel
+            for tunnel in self._context.driver.tunnels()
+            if (not order.peers or tunnel.passage.peer.state.number in order.peers)
+            and (not order.door or tunnel.passage.door == order.door)
+        ]
+        when = delays(len(tunnels), rate=order.rate, jitter=order.jitter, deadline=order.deadline)
+        await drain(tunnels, when, order.code, order.reason, Ending.DRAIN)
 
     def _beat(self) -> None:
         self._counts.beat()
@@ -187,17 +266,22 @@ class Worker:
         context = self._context
         context.drain()
         self._acceptors.close()
-        for sock in self._sockets:
-            sock.close()
-        context.driver.shut_down(order.code, order.reason.encode())
+        self._give_up()
+        tunnels = context.driver.tunnels()
+        when = delays(len(tunnels), rate=0, jitter=order.spread, deadline=order.spread)
+        self._run(drain(tunnels, when, order.code, order.reason, Ending(order.ending)))
         if self._counts.connections:
             with suppress(TimeoutError):
-                await asyncio.wait_for(context.none_left.wait(), order.timeout)
+                await asyncio.wait_for(context.none_left.wait(), order.spread + order.timeout)
         context.driver.abort()
         await asyncio.sleep(0)
         self._over.set()
 
     # private
+
+    def _take_sockets(self) -> list[socket.socket]:
+        sockets, self._sockets = self._sockets, []
+        return sockets
 
     def _settings(self, plan: Plan) -> Settings:
         states = {

@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import pickle
 import signal
-from collections.abc import Callable, Coroutine, Iterator
+import socket
+import tempfile
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -12,7 +15,7 @@ from fastws.errors import FastwsError
 from fastws.observe.access_log import WORKER_LOST, worker_lost
 from fastws.observe.log import Log
 from fastws.server import messages, worker
-from fastws.server.channel import pair
+from fastws.server.channel import MOST_DESCRIPTORS, pair
 from fastws.server.child import Child
 from fastws.server.fork import fork
 
@@ -54,6 +57,8 @@ class Workers:
         self._due: list[tuple[int, asyncio.Future[Child]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending = False
+        # Who holds it knows that no worker begins.
+        self.still = asyncio.Lock()
 
     def __iter__(self) -> Iterator[Child]:
         return iter(list(self._children.values()))
@@ -146,7 +151,8 @@ class Workers:
             await asyncio.sleep(child.delay)
         while not self._ending:
             try:
-                new = await self._begin(child.place)
+                async with self.still:
+                    new = await self._begin(child.place)
             except FastwsError as error:
                 delay = min(max(2 * delay, _FIRST_DELAY), _LONGEST_DELAY)
                 self._log.error("worker_failed", message=str(error), again_in=delay)
@@ -156,7 +162,73 @@ class Workers:
                 self._log.info("worker_started", worker=new.number, pid=new.pid)
                 return
 
+    async def ask_all(
+        self,
+        order: Callable[[int], messages.Order],
+        descriptors: Callable[[Child], Sequence[int]] = lambda _: (),
+        *,
+        seconds: float = 10.0,
+    ) -> list[str]:
+        """Have an order carried out by all; what went wrong, a line for each whom it did."""
+        asked = [
+            child.ask(order, descriptors(child), seconds=seconds)
+            for child in self
+            if not child.dismissed
+        ]
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        faults = [each for each in outcomes if isinstance(each, BaseException)]
+        for fault in faults:
+            if not isinstance(fault, FastwsError):
+                raise fault
+        return list(dict.fromkeys(map(str, faults)))
+
+    async def go_by(
+        self, plan: messages.Plan, sockets: Callable[[int], list[socket.socket]]
+    ) -> None:
+        """Prepare all of them for another plan; `commit` is next.
+
+        Raises FastwsError when one of them cannot go by it, and then none does.
+        """
+        with tempfile.TemporaryFile() as file:
+            pickle.dump(plan, file)
+            file.flush()
+            faults: list[str] = []
+            longest = len(sockets(0))
+            for start in range(0, longest, MOST_DESCRIPTORS):
+                faults += await self.ask_all(
+                    messages.Take,
+                    lambda child, start=start: [  # type: ignore[misc]
+                        sock.fileno()
+                        for sock in sockets(child.place)[start : start + MOST_DESCRIPTORS]
+                    ],
+                )
+            if not faults:
+                faults = await self.ask_all(messages.Prepare, lambda _: [file.fileno()])
+        if faults:
+            await self.ask_all(lambda number: messages.Commit(number, give_up=True))
+            raise FastwsError("; ".join(faults))
+
+    async def commit(self) -> None:
+        """Let all go by the plan that they are prepared for; one that does not is replaced."""
+
+        async def one(child: Child) -> None:
+            try:
+                await child.ask(messages.Commit)
+            except FastwsError:
+                child.kill()
+
+        await asyncio.gather(*(one(child) for child in self if not child.dismissed))
+
     # the end
+
+    async def retire(
+        self, child: Child, stop: Callable[[int], messages.Stop], seconds: float
+    ) -> None:
+        """Let a worker stop, in whose place another begins. Raises FastwsError if that fails."""
+        async with self.still:
+            await self._begin(child.place)
+            child.dismissed = True
+        await _end(child, stop, seconds)
 
     async def end(self, stop: Callable[[int], messages.Stop], seconds: float) -> None:
         """Let all of them stop, which should take so many seconds."""

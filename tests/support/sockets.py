@@ -80,7 +80,7 @@ class Passage:
 
     def ticket(self, traffic: Traffic) -> Ticket:
         address = Address(host="127.0.0.1", port=2)
-        return Ticket(self.number, "192.0.2.1:1", 7, address, 3.5, traffic)
+        return Ticket(self.number, "192.0.2.1:1", "ws://:80", 7, address, 3.5, traffic)
 
     def left(self, _traffic: Traffic) -> None:
         self.gone = True

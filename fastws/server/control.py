@@ -1,0 +1,73 @@
+"""The control socket: each command is a JSON object in a line, and so is its answer."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from fastws.errors import FastwsError
+
+# Bytes of a line.
+LONGEST = 64 * 1024
+# Who is connected at a time.
+_MOST = 64
+
+# Seconds for the last answers.
+_PATIENCE = 1.0
+
+Command = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+class Control:
+    """Carries out ``commands``, by their names.
+
+    ``{"command": "reload"}`` is answered by ``{"ok": true, ...}`` when it is done, or by
+    ``{"ok": false, "error": "..."}``.
+    """
+
+    def __init__(self, commands: Mapping[str, Command]) -> None:
+        self._commands = commands
+        self._clients = 0
+        self._answering: set[asyncio.Task[bytes]] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one client, line by line, until it goes."""
+        self._clients += 1
+        try:
+            # A line may be too long, and the end may come while we wait for one.
+            with suppress(ConnectionError, ValueError, asyncio.CancelledError):
+                while self._clients <= _MOST and (line := await reader.readline()):
+                    answer = asyncio.ensure_future(self._answer(line))
+                    self._answering.add(answer)
+                    answer.add_done_callback(self._answering.discard)
+                    writer.write(await answer)
+                    await writer.drain()
+        finally:
+            self._clients -= 1
+            writer.close()
+
+    async def finish(self) -> None:
+        """Let those have their answers who have asked for the end."""
+        if self._answering:
+            await asyncio.wait(self._answering, timeout=_PATIENCE)
+            await asyncio.sleep(0)
+
+    async def _answer(self, line: bytes) -> bytes:
+        try:
+            answer = {"ok": True, **await self._carry_out(line)}
+        except FastwsError as error:
+            answer = {"ok": False, "error": str(error)}
+        return json.dumps(answer).encode() + b"\n"
+
+    async def _carry_out(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+        except ValueError:
+            request = None
+        if not isinstance(request, dict):
+            raise FastwsError("expected a JSON object in a line")
+        command = self._commands.get(str(request.pop("command", "")))
+        if command is None:
+            raise FastwsError(f"there is no such command; known: {', '.join(self._commands)}")
+        return await command(request)
