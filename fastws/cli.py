@@ -179,6 +179,7 @@ def reload(control: str | None) -> None:
 @click.option("--jitter", type=_Seconds(), help="Be late by up to so much.")
 @click.option("--deadline", type=_Seconds(), default="5m", help="Have closed all by then.")
 @click.option("--undo", is_flag=True, help="Let the target have connections again.")
+@click.option("--move", is_flag=True, help="Let a worker's tunnels go to another worker instead.")
 def drain(target: str | None, control: str | None, **how: Any) -> None:
     """Close tunnels one after another, so that clients do not come back all at once.
 
@@ -191,6 +192,18 @@ def drain(target: str | None, control: str | None, **how: Any) -> None:
         given = {name: value for name, value in how.items() if value is not None}
         answer = ask(control, "drain", target=target, **given)
     click.echo("undone" if how["undo"] else f"closed {answer['tunnels']} tunnels")
+
+
+@main.command()
+@_control
+def rebalance(control: str | None) -> None:
+    """Even out the tunnels of the workers: they move, and their peers do not notice.
+
+    Those over TLS stay where they are.
+    """
+    with _errors_in_words():
+        tunnels = ask(control, "rebalance")["tunnels"]
+    click.echo(f"moved {tunnels} tunnels")
 
 
 @main.command()

@@ -12,7 +12,8 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
 
     ``number`` is the tunnel's in the log, ``client`` as it stands there, ``door`` the listener that
     it came through; ``peer`` is the server's number on the board, which is the same in both
-    processes, and ``address`` where it is; ``age`` is in seconds. ``traffic`` was counted before: bytes from and to the client, then messages.
+    processes, and ``address`` where it is; ``age`` is in seconds. ``traffic`` was counted before:
+    bytes from and to the client, then messages.
     """
 
     number: int

@@ -137,10 +137,8 @@ class Worker:
 
     async def _obey(self, order: messages.Order, descriptors: list[int]) -> None:
         match order:
-            case messages.HandOver():
-                await self._hand_over(order, descriptors[0])
-            case messages.TakeOver():
-                await self._take_over(descriptors[0])
+            case messages.HandOver() | messages.TakeOver():
+                await self._move(order, descriptors[0])
             case messages.Take():
                 self._sockets += [socket.socket(fileno=fd) for fd in descriptors]
             case messages.Prepare():
@@ -236,27 +234,28 @@ class Worker:
     def _publish(self) -> None:
         self._counts.publish(*self._context.driver.traffic())
 
-    async def _hand_over(self, order: messages.HandOver, fd: int) -> None:
-        """Give tunnels through a socket. Raises FastwsError when they are not taken."""
-        driver = self._context.driver
-        with socket.socket(fileno=fd) as sock:
-            if order.leave:
-                self._acceptors.close()
-                self._context.drain()
-            await handover.give(sock, driver.tunnels()[: order.most])
-            deadline = self._loop.time() + order.leave
-            while self._counts.connections > len(driver) and self._loop.time() < deadline:
-                await asyncio.sleep(_LOOK)
-                await handover.give(sock, driver.tunnels())
-
-    async def _take_over(self, fd: int) -> None:
-        """Take tunnels through a socket. Raises FastwsError when that fails."""
+    async def _move(self, order: messages.HandOver | messages.TakeOver, fd: int) -> None:
+        """Give tunnels through a socket, or take them. Raises FastwsError when that fails."""
         context = self._context
         with socket.socket(fileno=fd) as sock:
-            if context.sockets is None:
+            if isinstance(order, messages.HandOver):
+                await self._hand_over(order, sock)
+            elif context.sockets is None:
                 raise FastwsError("the transport driver takes no tunnels")
-            arrivals = Arrivals(context)
-            await handover.take(sock, context.driver, context.sockets, arrivals.passage)
+            else:
+                arrivals = Arrivals(context)
+                await handover.take(sock, context.driver, context.sockets, arrivals.passage)
+
+    async def _hand_over(self, order: messages.HandOver, sock: socket.socket) -> None:
+        driver = self._context.driver
+        if order.leave:
+            self._acceptors.close()
+            self._context.drain()
+        await handover.give(sock, driver.tunnels()[: order.most])
+        deadline = self._loop.time() + order.leave
+        while self._counts.connections > len(driver) and self._loop.time() < deadline:
+            await asyncio.sleep(_LOOK)
+            await handover.give(sock, driver.tunnels())
 
     async def _stop(self, order: messages.Stop) -> None:
         """Stop as ``order`` says; one that comes later takes the place of one under way."""
