@@ -64,6 +64,7 @@ class Commands:
             "reload": self._reload,
             "drain": self._drain,
             "rebalance": self._rebalance,
+            "upgrade": self._upgrade,
             "stop": self._stop,
             "metrics": self._metrics,
         }
@@ -112,6 +113,9 @@ class Commands:
         self._supervisor.stop()
         await self._supervisor.stopped.wait()
         return {}
+
+    async def _upgrade(self, _request: dict[str, Any]) -> dict[str, Any]:
+        return await self._supervisor.upgrade()
 
     async def _rebalance(self, _request: dict[str, Any]) -> dict[str, Any]:
         async with self._supervisor.workers.still:
