@@ -210,13 +210,13 @@ def upgrade(control: str | None) -> None:
 @main.command()
 @_control
 def rebalance(control: str | None) -> None:
-    """Even out the tunnels of the workers: they move, and their peers do not notice.
+    """Move tunnels between workers, so that all have as many; their peers notice nothing.
 
     Those over TLS stay where they are.
     """
     with _errors_in_words():
-        tunnels = ask(control, "rebalance")["tunnels"]
-    click.echo(f"moved {tunnels} tunnels")
+        moved = ask(control, "rebalance")["tunnels"]
+    click.echo(f"moved {moved} tunnels")
 
 
 @main.command()

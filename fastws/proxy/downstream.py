@@ -118,6 +118,7 @@ class Downstream(asyncio.Protocol):
         self._context.idle.discard(self)
         self._context.closed()
         self._lingering = True
+        self._on_data = _nobody
         session, self._session = self._session, None
         if session:
             session.downstream_lost()
@@ -226,6 +227,7 @@ class Downstream(asyncio.Protocol):
     def leave(self) -> None:
         """Have nothing to do with the connection any more: it is a tunnel's."""
         self._session = None
+        self._on_data = _nobody
 
     # private
 
@@ -318,3 +320,7 @@ class Downstream(asyncio.Protocol):
             self._context.watchdog.watch(self, self._settings.timeouts.linger)
         else:
             self.transport.abort()
+
+
+def _nobody(_data: bytes) -> None:
+    """Be told of data for one that is over; a method of its own would keep it alive."""

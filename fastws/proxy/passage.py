@@ -48,13 +48,14 @@ class Passage:
     def ticket(self, traffic: Traffic) -> Ticket:
         """Say what another process has to know to go on with the tunnel."""
         peer = self._lease.peer
+        age = self._context.loop.time() - self._since
         return Ticket(
             self._number,
             self._client,
             self.door,
             peer.state.number,
             peer.address,
-            self._context.loop.time() - self._since,
+            age,
             traffic,
         )
 

@@ -10,8 +10,8 @@ Traffic = tuple[int, int, int, int]
 class Ticket(msgspec.Struct, frozen=True, array_like=True):
     """What the log and the counts go on by.
 
-    ``number`` is the tunnel's in the log, ``client`` as it stands there, ``door`` the listener that
-    it came through; ``peer`` is the server's number on the board, which is the same in both
+    ``number`` is the tunnel's in the log, ``client`` as it stands there; ``door`` is the listener
+    that it came through; ``peer`` is the server's number on the board, which is the same in both
     processes, and ``address`` where it is; ``age`` is in seconds. ``traffic`` was counted before:
     bytes from and to the client, then messages.
     """

@@ -118,9 +118,8 @@ class Commands:
         return await self._supervisor.upgrade()
 
     async def _rebalance(self, _request: dict[str, Any]) -> dict[str, Any]:
-        async with self._supervisor.workers.still:
-            serving = [child for child in self._supervisor.workers if not child.dismissed]
-            return {"tunnels": await rebalance(serving)}
+        async with self._supervisor.steady() as workers:
+            return {"tunnels": await rebalance(workers)}
 
     async def _drain(self, request: dict[str, Any]) -> dict[str, Any]:
         try:

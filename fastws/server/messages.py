@@ -79,6 +79,22 @@ class Stop(_Message, frozen=True, tag="stop"):
     ending: int = int(Ending.SHUTDOWN)
 
 
+class Drain(_Message, frozen=True, tag="drain"):
+    """Close tunnels: those to ``peers`` or from ``door``, or all of them if neither is given.
+
+    For the times see `fastws.server.drain`.
+    """
+
+    number: int
+    code: int
+    reason: str
+    rate: float
+    jitter: float
+    deadline: float
+    peers: tuple[int, ...] = ()
+    door: str = ""
+
+
 class HandOver(_Message, frozen=True, tag="hand over"):
     """Give tunnels to who has the other end of the socket that comes with this: so many at most.
 
@@ -95,22 +111,6 @@ class TakeOver(_Message, frozen=True, tag="take over"):
     """Take the tunnels that come through the socket that comes with this."""
 
     number: int
-
-
-class Drain(_Message, frozen=True, tag="drain"):
-    """Close tunnels: those to ``peers`` or from ``door``, or all of them if neither is given.
-
-    For the times see `fastws.server.drain`.
-    """
-
-    number: int
-    code: int
-    reason: str
-    rate: float
-    jitter: float
-    deadline: float
-    peers: tuple[int, ...] = ()
-    door: str = ""
 
 
 Order = Drain | HandOver | TakeOver | Take | Prepare | Commit | Report | Reopen | Stop

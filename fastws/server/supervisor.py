@@ -233,7 +233,7 @@ class Supervisor:
 
         Raises FastwsError when there is anything wrong with it; then nothing has changed.
         """
-        async with self._steady():
+        async with self.steady():
             self._notifier.reloading()
             try:
                 lines = await self._go_by(self._demo_config(self._load()))
@@ -258,13 +258,13 @@ class Supervisor:
 
     async def shut(self, door: str) -> None:
         """Accept no more at a listener, until it is opened again."""
-        async with self._steady():
+        async with self.steady():
             self._shut.add(door)
             await self._go_by(self.plan.config)
 
     async def reopen(self, door: str) -> None:
         """Accept again at a listener that was shut. Raises FastwsError when that cannot be."""
-        async with self._steady():
+        async with self.steady():
             self._shut.discard(door)
             try:
                 await self._go_by(self.plan.config)
@@ -273,12 +273,15 @@ class Supervisor:
                 raise
 
     @asynccontextmanager
-    async def _steady(self) -> AsyncIterator[None]:
-        """Let nothing else change meanwhile. Raises FastwsError when the end is near."""
+    async def steady(self) -> AsyncIterator[list[Child]]:
+        """Let nothing else change these workers meanwhile.
+
+        Raises FastwsError when the end is near.
+        """
         async with self.workers.still:
             if self._stopping:
                 raise FastwsError("the proxy is about to end")
-            yield
+            yield [child for child in self.workers if not child.dismissed]
 
     async def _go_by(self, config: Config) -> list[str]:
         old_config, old_listeners = self.plan.config, self.listeners
@@ -304,7 +307,7 @@ class Supervisor:
 
         Raises FastwsError when it does not come up; then all is as before.
         """
-        async with self._steady():
+        async with self.steady() as serving:
             try:
                 successor = await self._begin_successor()
             except FastwsError as error:
@@ -314,7 +317,6 @@ class Supervisor:
             self._notifier.successor(successor.pid)
             self.listeners.release()
             self.ready = False
-            serving = [child for child in self.workers if not child.dismissed]
             await asyncio.gather(*(self._hand_over(child, successor) for child in serving))
             successor.close()
             drain = self.plan.config.drain
@@ -409,7 +411,8 @@ class Supervisor:
         tasks = asyncio.all_tasks(self._loop)
         for task in tasks:
             task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        if tasks:
+            self._loop.run_until_complete(asyncio.wait(tasks))
 
     def _log_fault(self, context: dict[str, Any]) -> None:
         error = context.get("exception")

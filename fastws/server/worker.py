@@ -37,11 +37,11 @@ BEAT = 1.0
 # A connection leaves no cycles behind, so that collections only cost time: few of them do.
 _COLLECT_AFTER = 50_000
 
-# Seconds between two looks for connections that have become tunnels.
-_LOOK = 0.1
-
 # Seconds after a reload until what the old settings left is looked for: they hold each other.
 _REST = 1.0
+
+# Seconds between two looks for connections that have become tunnels.
+_LOOK = 0.1
 
 # For the loop, the log, the listeners, and what libraries open.
 _OWN_DESCRIPTORS = 32
@@ -137,8 +137,26 @@ class Worker:
 
     async def _obey(self, order: messages.Order, descriptors: list[int]) -> None:
         match order:
-            case messages.HandOver() | messages.TakeOver():
-                await self._move(order, descriptors[0])
+            case messages.Take() | messages.Prepare() | messages.Commit():
+                await self._change(order, descriptors)
+            case messages.Drain():
+                await self._drain(order)
+            case messages.HandOver():
+                await self._hand_over(order, descriptors[0])
+            case messages.TakeOver():
+                await self._take_over(descriptors[0])
+            case messages.Stop():
+                await self._stop(order)
+            case messages.Report():
+                self._publish()
+            case messages.Reopen():
+                self._logs.reopen()
+
+    async def _change(
+        self, order: messages.Take | messages.Prepare | messages.Commit, descriptors: list[int]
+    ) -> None:
+        """Take a step towards another plan."""
+        match order:
             case messages.Take():
                 self._sockets += [socket.socket(fileno=fd) for fd in descriptors]
             case messages.Prepare():
@@ -147,14 +165,6 @@ class Worker:
                 self._give_up()
             case messages.Commit():
                 await self._commit()
-            case messages.Drain():
-                await self._drain(order)
-            case messages.Stop():
-                await self._stop(order)
-            case messages.Report():
-                self._publish()
-            case messages.Reopen():
-                self._logs.reopen()
 
     def _orphaned(self) -> None:
         """Without a supervisor nobody would know of us."""
@@ -234,28 +244,27 @@ class Worker:
     def _publish(self) -> None:
         self._counts.publish(*self._context.driver.traffic())
 
-    async def _move(self, order: messages.HandOver | messages.TakeOver, fd: int) -> None:
-        """Give tunnels through a socket, or take them. Raises FastwsError when that fails."""
+    async def _hand_over(self, order: messages.HandOver, fd: int) -> None:
+        """Give tunnels through a socket. Raises FastwsError when they are not taken."""
+        driver = self._context.driver
+        with socket.socket(fileno=fd) as sock:
+            if order.leave:
+                self._acceptors.close()
+                self._context.drain()
+            await handover.give(sock, driver.tunnels()[: order.most])
+            deadline = self._loop.time() + order.leave
+            while self._counts.connections > len(driver) and self._loop.time() < deadline:
+                await asyncio.sleep(_LOOK)
+                await handover.give(sock, driver.tunnels())
+
+    async def _take_over(self, fd: int) -> None:
+        """Take tunnels through a socket. Raises FastwsError when that fails."""
         context = self._context
         with socket.socket(fileno=fd) as sock:
-            if isinstance(order, messages.HandOver):
-                await self._hand_over(order, sock)
-            elif context.sockets is None:
+            if context.sockets is None:
                 raise FastwsError("the transport driver takes no tunnels")
-            else:
-                arrivals = Arrivals(context)
-                await handover.take(sock, context.driver, context.sockets, arrivals.passage)
-
-    async def _hand_over(self, order: messages.HandOver, sock: socket.socket) -> None:
-        driver = self._context.driver
-        if order.leave:
-            self._acceptors.close()
-            self._context.drain()
-        await handover.give(sock, driver.tunnels()[: order.most])
-        deadline = self._loop.time() + order.leave
-        while self._counts.connections > len(driver) and self._loop.time() < deadline:
-            await asyncio.sleep(_LOOK)
-            await handover.give(sock, driver.tunnels())
+            arrivals = Arrivals(context)
+            await handover.take(sock, context.driver, context.sockets, arrivals.passage)
 
     async def _stop(self, order: messages.Stop) -> None:
         """Stop as ``order`` says; one that comes later takes the place of one under way."""

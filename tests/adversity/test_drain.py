@@ -1,0 +1,176 @@
+"""Tunnels closed on purpose, one after another, and the ways to ask for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+from support.control import Controlled, config
+from support.proxy import Proxy
+from support.raw import Upstream, Wire, connect, meanwhile, request, tunnel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+
+@pytest.fixture
+def second() -> Iterator[Upstream]:
+    with Upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as made:
+        yield made
+
+
+def answer(client: Wire, server: Wire, code: int = 1012, reason: str = "drained") -> None:
+    """Take leave as both peers of a tunnel do."""
+    assert client.read_close() == server.read_close() == (code, reason)
+    client.send_close(code)
+    server.send_close(code)
+    server.close()
+
+
+def drain_in(proxy: Controlled, *arguments: object) -> AbstractContextManager[Future[object]]:
+    """Begin a drain, whose answer comes when the tunnels are gone."""
+    return meanwhile(proxy.say, "drain", *arguments)
+
+
+def test_all_tunnels_are_closed_with_a_code_and_a_reason(
+    tmp_path: Path, upstream: Upstream, stack: ExitStack
+) -> None:
+    with Controlled(tmp_path, config(upstream.address), workers=2) as proxy:
+        tunnels = [stack.enter_context(tunnel(proxy, upstream)) for _ in range(10)]
+        with drain_in(proxy, "--jitter", "0", "--code", "4001") as drained:
+            for client, server in tunnels:
+                answer(client, server, 4001)
+            assert drained.result(15) == "closed 10 tunnels"
+        assert len(proxy.matching("tunnel_closed", ended_by="drain", code=4001)) == 10
+        with tunnel(proxy, upstream):
+            pass
+
+
+def test_a_drained_server_gets_no_connections_until_that_is_undone(
+    tmp_path: Path, upstream: Upstream, second: Upstream
+) -> None:
+    servers = config(upstream.address, second.address)
+    with Controlled(tmp_path, servers, workers=2) as proxy:
+        with tunnel(proxy, upstream) as gone, tunnel(proxy, second) as (client, server):
+            with drain_in(proxy, upstream.address, "--jitter", "0"):
+                answer(*gone)
+            client.send_text("still here")
+            assert server.read_message() == b"still here"
+            for _ in range(4):
+                with tunnel(proxy, second):
+                    pass
+            upstream.expect_nobody()
+            proxy.say("reload")
+            states = {each["address"]: each["state"] for each in proxy.status()["servers"]}
+            assert states == {upstream.address: "drained", second.address: "up"}
+            assert proxy.say("drain", upstream.address, "--undo") == "undone"
+            with connect(proxy) as one, connect(proxy) as two:
+                one.send(request())
+                two.send(request())
+                upstream.accept().close()
+                second.accept().close()
+
+
+def test_a_drained_listener_accepts_nobody_until_that_is_undone(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    path = f"unix:{tmp_path}/more.sock"
+    both = config(upstream.address, listen=("127.0.0.1:0", path))
+    with Controlled(tmp_path, both, workers=2) as proxy:
+        with tunnel(path, upstream) as gone, tunnel(proxy, upstream) as (client, server):
+            with drain_in(proxy, path, "--jitter", "0"):
+                answer(*gone)
+            with pytest.raises(OSError, match="No such file"):
+                connect(path)
+            client.send_text("still here")
+            assert server.read_message() == b"still here"
+        assert proxy.say("drain", path, "--undo") == "undone"
+        with tunnel(path, upstream):
+            pass
+
+
+def test_a_drained_worker_is_replaced(tmp_path: Path, upstream: Upstream, stack: ExitStack) -> None:
+    with Controlled(tmp_path, config(upstream.address), workers=2) as proxy:
+        tunnels = [stack.enter_context(tunnel(proxy, upstream)) for _ in range(12)]
+        first, second = proxy.status()["workers"]
+        with drain_in(proxy, first["worker"], "--jitter", "0") as drained:
+            for client, server in tunnels:
+                client.sock.settimeout(0.5)
+                try:
+                    answer(client, server)
+                except TimeoutError:
+                    client.sock.settimeout(15)
+                    client.send_text("still here")
+                    assert server.read_message() == b"still here"
+            assert drained.result(15) == f"closed {first['tunnels']} tunnels"
+        pids = {each["pid"] for each in proxy.status()["workers"]}
+        assert second["pid"] in pids
+        assert first["pid"] not in pids
+        assert len(pids) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (("127.0.0.1:1",), "there is no server, listener or worker 127.0.0.1:1"),
+        (("77",), "there is no server, listener or worker 77"),
+        (("--undo",), "say which server or listener"),
+    ],
+)
+def test_what_cannot_be_drained_is_refused(
+    tmp_path: Path, upstream: Upstream, arguments: tuple[str, ...], fault: str
+) -> None:
+    with Controlled(tmp_path, config(upstream.address)) as proxy:
+        assert fault in proxy.refuse("drain", *arguments)
+
+
+def test_tunnels_move_to_a_worker_that_has_fewer(
+    tmp_path: Path, upstream: Upstream, stack: ExitStack
+) -> None:
+    with Controlled(tmp_path, config(upstream.address), workers=2) as proxy:
+        tunnels = [stack.enter_context(tunnel(proxy, upstream)) for _ in range(12)]
+        if Proxy.driver == "transport":
+            assert "the transport driver takes no tunnels" in proxy.refuse("rebalance")
+            return
+        # So that they differ by more than chance: a new worker has none.
+        first, _ = proxy.worker_pids
+        os.kill(first, signal.SIGKILL)
+        proxy.event("worker_started")
+        proxy.forgive("worker_lost")
+        left = 12 - proxy.event("worker_lost")["tunnels"]
+        assert proxy.say("rebalance") == f"moved {left // 2} tunnels"
+        loads = sorted(each["tunnels"] for each in proxy.status()["workers"])
+        assert loads == [left // 2, left - left // 2]
+        gone = {e["client"] for e in proxy.matching("tunnel_closed", ended_by="worker_lost")}
+        for client, server in tunnels:
+            if f"127.0.0.1:{client.port}" not in gone:
+                client.send_text("still here")
+                assert server.read_message() == b"still here"
+
+
+def test_a_gentle_stop_takes_its_time_and_a_signal_hurries_it(
+    tmp_path: Path, upstream: Upstream, stack: ExitStack
+) -> None:
+    text = config(upstream.address) + "[drain]\nspread = 600\n"
+    with Controlled(tmp_path, text, workers=2) as proxy:
+        tunnels = [stack.enter_context(tunnel(proxy, upstream)) for _ in range(4)]
+        proxy.signal(signal.SIGQUIT)
+        for client, server in tunnels:
+            client.send_text("still here")
+            assert server.read_message() == b"still here"
+        proxy.signal(signal.SIGTERM)
+        for client, server in tunnels:
+            answer(client, server, 1001, "shutting down")
+        assert proxy.wait() == 0
