@@ -50,6 +50,7 @@ def controlled(upstream: object, folder: Path, **more: Any) -> Iterator[tuple[Pr
             yield proxy, command
         finally:
             command("stop")
+            proxy.process.wait(10)
 
 
 def status(command: Command) -> dict[str, Any]:
