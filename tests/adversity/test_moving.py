@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.proxy import FASTWS, Proxy
-from support.raw import Upstream, tunnel
+from support.raw import Upstream, connect, handshake, tunnel
 from support.steady import Steady
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def test_a_configuration_with_a_fault_leaves_all_as_it_was(
     file.write_text(good)
     with controlled(upstream, tmp_path, flags=(str(file),)) as (proxy, command):
         with tunnel(proxy, upstream) as pair:
-            file.write_text(good + "nonsense = 1")
+            file.write_text(f"nonsense = 1\n{good}")
             assert "nonsense" in command("upgrade", fails=True)
             talk([pair])
             assert status(command)["pid"] == proxy.pid
@@ -163,11 +163,21 @@ def test_tunnels_over_tls_stay_and_are_drained(
 ) -> None:
     listen = ("127.0.0.1:0", "wss://127.0.0.1:0")
     flags = certificates.flags
-    with controlled(upstream, tmp_path, listen=listen, flags=flags) as (proxy, command):
-        with tunnel(proxy, upstream) as plain:
-            over_tls = tunnel(proxy, upstream, listener=1, tls=certificates.client())
-            with over_tls as (client, server):
-                assert command("upgrade").endswith(" 1 tunnels stay until they end\n")
-                talk([plain])
-                assert client.read_close()[0] == 1012
-                assert server.read_close()[0] == 1012
+    context = certificates.client()
+    with (
+        controlled(
+            upstream, tmp_path, listen=listen, flags=flags, settings={"drain.spread": "100ms"}
+        ) as (proxy, command),
+        tunnel(proxy, upstream) as plain,
+        connect(proxy.addresses[1].removeprefix("wss://")) as client,
+    ):
+        client.sock = context.wrap_socket(client.sock, server_hostname="localhost")
+        with handshake(client, upstream) as server:
+            assert command("upgrade").endswith(" 1 tunnels stay until they end\n")
+            talk([plain])
+            assert client.read_close() == (1012, "service restart")
+            assert server.read_close() == (1012, "service restart")
+            for wire in (client, server):
+                wire.send_close(1012)
+        proxy.event("tunnel_closed", ended_by="drain", code=1012)
+        talk([plain])
