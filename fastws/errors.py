@@ -29,6 +29,10 @@ class InvalidConfigError(FastwsError):
         super().__init__("\n".join(str(error) for error in errors))
 
 
+# nginx's own, for those who are not worth an answer: the connection ends without one.
+HANG_UP = 444
+
+
 class Reject(Exception):  # noqa: N818 - an answer to give, not a fault of ours
     """The request is answered with an error of our own instead of being relayed.
 

@@ -44,6 +44,7 @@ def _check_listeners(config: Config, faults: Faults) -> None:
         faults.add(f"listeners[{i}]", f"listens where listeners[{first}] does")
     for i, listener in enumerate(config.listeners):
         _check_certificate(listener, f"listeners[{i}]", faults)
+        _check_tls(listener, f"listeners[{i}]", faults)
         for j, each in enumerate(listener.certificates):
             here = f"listeners[{i}].certificates[{j}]"
             _check_key_pair(each.tls_cert, each.tls_key, here, faults)
@@ -60,6 +61,17 @@ def _check_certificate(listener: Listener, path: str, faults: Faults) -> None:
         faults.add(path, "a wss listener needs a certificate", "give tls_cert and tls_key")
     if not listener.address.tls and (cert or key):
         faults.add(path, "has a certificate, but is no wss listener", "write wss:// before it")
+
+
+def _check_tls(listener: Listener, path: str, faults: Faults) -> None:
+    if not listener.tls_versions:
+        faults.add(f"{path}.tls_versions", "are none", "the oldest that is spoken is TLSv1.2")
+    if listener.tls_ciphers is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ciphers(listener.tls_ciphers)
+    except ssl.SSLError:
+        faults.add(f"{path}.tls_ciphers", "is no list of ciphers that OpenSSL can read")
 
 
 def _check_key_pair(cert: str, key: str, path: str, faults: Faults) -> None:

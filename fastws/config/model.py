@@ -114,10 +114,7 @@ class Listener(_Struct, frozen=True, kw_only=True):
     tls_cert: Text | None = None
     tls_key: Text | None = None
     tls_refuse_unknown: bool = False  # nginx: ssl_reject_handshake
-    tls_versions: tuple[Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"], ...] = (
-        "TLSv1.2",
-        "TLSv1.3",
-    )
+    tls_versions: tuple[Literal["TLSv1.2", "TLSv1.3"], ...] = ("TLSv1.2", "TLSv1.3")
     tls_ciphers: Text | None = None
     certificates: tuple[Certificate, ...] = ()
 

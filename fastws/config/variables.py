@@ -44,6 +44,10 @@ OF_SITES = (
     "status",
     "time_iso8601",
     "time_local",
+    # Nothing is cached, and the server has no name in answers: these two are empty.
+    "upstream_addr",
+    "upstream_cache_status",
+    "upstream_status",
 )
 _OF_KEYS = re.compile(r"(?:arg|http|cookie)_\w+", re.ASCII)
 _OF_SITES = re.compile(r"[1-9]|(?:sent_http|upstream_http)_\w+", re.ASCII)

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from fastws._driver import own_address, peer_address
-from fastws.errors import Reject
+from fastws.errors import HANG_UP, Reject
 from fastws.protocol.handshake import judge
 from fastws.protocol.head import RequestHead
 from fastws.protocol.responses import error_response, page_response, reply_response
@@ -168,6 +168,9 @@ class Downstream(asyncio.Protocol):
 
     def fail(self, reject: Reject) -> None:
         """Answer with an error of our own, and close."""
+        if reject.status == HANG_UP:
+            self.abandon()
+            return
         self.transport.write(error_response(reject, to_head=self.head.method == b"HEAD"))
         self.finish()
 

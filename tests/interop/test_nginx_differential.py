@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import pytest
 from support import nginx
+from support.nginx import free_ports
 from support.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -289,12 +290,6 @@ class Running(NamedTuple):
     """A proxy, where it listens."""
 
     ports: tuple[int, int]
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [probe.getsockname()[1] for probe in probes]
 
 
 def write_config(folder: Path, backend: int, dead: int) -> tuple[Path, Running]:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -50,6 +50,13 @@ def binary() -> Path | None:
     folder = f"{platform.system().lower()}-{platform.machine()}"
     path = Path(package.origin).parent / "bin" / folder / "nginx"
     return path if path.exists() else None
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, for files that cannot say 0."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [probe.getsockname()[1] for probe in probes]
 
 
 class Nginx:

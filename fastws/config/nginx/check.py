@@ -1,6 +1,7 @@
 """All that is found in an nginx.conf, and what it comes to in the raw form."""
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -45,7 +46,7 @@ def read(path: str, data: bytes, ignored: Collection[str] = ()) -> Reading:
         whole = context == "m"
         tree = judge(written, context, findings, ignored)
         look(survey(tree, whole=whole), findings)
-        raw, places = translate(tree, context, findings)
+        raw, places = translate(tree, context, findings, Path(path).parent)
     except EnoughError:
         pass  # the last finding says why
     worst_first = list(Level)

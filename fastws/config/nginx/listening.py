@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,7 +26,7 @@ _OF_SOCKETS = re.compile(
     r"bind|deferred|reuseport|multipath|(?:backlog|rcvbuf|sndbuf|fastopen|setfib|accept_filter"
     r"|so_keepalive|ipv6only)=.*"
 )
-_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+_VERSIONS = ("TLSv1.2", "TLSv1.3")
 
 
 class Listen(msgspec.Struct, frozen=True):
@@ -40,8 +41,9 @@ class Listen(msgspec.Struct, frozen=True):
 class Listening:
     """The addresses of all servers."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, folder: Path) -> None:
         self._findings = findings
+        self._folder = folder
         self._servers: list[tuple[Scope, list[Listen]]] = []
 
     def add(self, server: Scope) -> list[Listen]:
@@ -93,6 +95,10 @@ class Listening:
         if versions := server.nearest("ssl_protocols"):
             known = [each for each in versions[0].values if each in _VERSIONS]
             raw["tls_versions"] = said(known, versions[0])
+            if len(known) < len(versions[0].values):
+                why = "RFC 8996 and RFC 7568 took them out of use"
+                what = "versions before TLSv1.2 are not offered"
+                self._findings.add(Level.NOTE, versions[0].place, what, why)
         if ciphers := server.nearest("ssl_ciphers"):
             raw["tls_ciphers"] = said(ciphers[0].values[0], ciphers[0])
         return raw
@@ -114,8 +120,8 @@ class Listening:
             self._findings.add(Level.LEFT_OUT, more.place, "a second ssl_certificate", why)
         return [
             {
-                "tls_cert": said(certificate.values[0], certificate),
-                "tls_key": said(key.values[0], key),
+                "tls_cert": said(str(self._folder / certificate.values[0]), certificate),
+                "tls_key": said(str(self._folder / key.values[0]), key),
             }
             for certificate, key in zip(certificates, keys, strict=False)
         ]

@@ -1,6 +1,7 @@
 """``proxy_pass`` and ``upstream``: where requests are passed on to."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -59,8 +60,9 @@ class Upstreams:
     ``blocks`` are those that the configuration defines, by name.
     """
 
-    def __init__(self, blocks: dict[str, Directive], findings: Findings) -> None:
+    def __init__(self, blocks: dict[str, Directive], findings: Findings, folder: Path) -> None:
         self._blocks = blocks
+        self._folder = folder
         self._findings = findings
         self._made: dict[str, Said] = {}
 
@@ -72,7 +74,7 @@ class Upstreams:
     def use(self, target: Target, scope: Scope, proxy_pass: Directive) -> str:
         """Return the name of the upstream for requests to ``target``."""
         block = self._blocks.get(target.authority)
-        tls = _tls(scope, target) if target.scheme == "https" else {}
+        tls = _tls(scope, target, self._folder) if target.scheme == "https" else {}
         name = target.authority if block else target.address
         if tls:
             name = f"https://{name}"
@@ -144,11 +146,11 @@ class Upstreams:
         return said(raw, directive)
 
 
-def _tls(scope: Scope, target: Target) -> Raw:
+def _tls(scope: Scope, target: Target, folder: Path) -> Raw:
     """Return how certificates are verified: as nginx does, not at all unless it is asked for."""
     raw: Raw = {"tls_verify": scope.value("proxy_ssl_verify").lower() == "on"}
     if authorities := scope.value("proxy_ssl_trusted_certificate"):
-        raw["tls_ca"] = authorities
+        raw["tls_ca"] = str(folder / authorities)
     if name := _server_name(scope, target):
         raw["tls_server_name"] = name
     return raw

@@ -1,6 +1,7 @@
 """A judged tree to the raw form that every syntax is brought into."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 from fastws.config.expected import show
@@ -21,15 +22,18 @@ _MATCHES = {"=": "exact", "^~": "prefix_first", "~": "regex", "~*": "regex_nocas
 _LOCATION = re.compile(r"(=|\^~|~\*|~)(.+)", re.DOTALL)
 
 
-def translate(tree: Tree, context: str, findings: Findings) -> tuple[Raw, dict[str, Place]]:
+def translate(
+    tree: Tree, context: str, findings: Findings, folder: Path
+) -> tuple[Raw, dict[str, Place]]:
     """Return the raw form of a tree that `grammar.judge` returned, and where its keys come from.
 
-    ``context`` is the one the tree is written for (see `grammar.outermost`). What is wrong is
-    added to the findings.
+    ``context`` is the one the tree is written for (see `grammar.outermost`). Files are named
+    relative to ``folder``, where the main file is. What is wrong is added to the findings.
     """
     http = _http(tree, context)
-    upstreams = Upstreams({each.values[0]: each for each in http.own("upstream")}, findings)
-    servers = _Servers(upstreams, findings)
+    blocks = {each.values[0]: each for each in http.own("upstream")}
+    upstreams = Upstreams(blocks, findings, folder)
+    servers = _Servers(upstreams, findings, folder)
     sites = servers.sites(http, tree if context in "sl" else ())
     raw: Raw = {
         "listeners": servers.listeners(),
@@ -70,11 +74,11 @@ def _whole(tree: Tree, http: Scope) -> Raw:
 
 
 class _Servers:
-    def __init__(self, upstreams: Upstreams, findings: Findings) -> None:
+    def __init__(self, upstreams: Upstreams, findings: Findings, folder: Path) -> None:
         self._findings = findings
         self._levels = Levels(upstreams, findings)
         self._rewriting = Rewriting(self._levels, findings)
-        self._listening = Listening(findings)
+        self._listening = Listening(findings, folder)
         self._hosts: dict[int, list[str]] = {}
 
     def sites(self, http: Scope, loose: Tree) -> list[Said]:

@@ -68,7 +68,13 @@ class Action:
         """Whether requests go to an upstream."""
         return self._way is not None
 
-    def allows(self, host: str) -> bool:
+    def admits(self, visit: Visit) -> bool:
+        """Whether a client may come, and with what it wants: WebSockets may be unwanted."""
+        if visit.incoming.handshake and self.passes_on and not self._headers.takes_websockets:
+            return False
+        return self._allows(visit.host)
+
+    def _allows(self, host: str) -> bool:
         """Whether the client at an address may come; it is empty behind a Unix socket."""
         if not self.access:
             return True

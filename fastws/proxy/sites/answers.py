@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastws.config.model import compile_pattern, read_template, split_pattern
+from fastws.errors import Reject
 from fastws.proxy.sites import escapes
 from fastws.proxy.sites.results import BODILESS
 
@@ -143,7 +144,10 @@ class Answer:
         answers = self._answers
         if not answers.error_pages or not (own or answers.intercepts):
             return None
-        return self._visit.site.error(self._visit, status)
+        try:
+            return self._visit.site.error(self._visit, status)
+        except Reject:
+            return None  # it leads nowhere: the error stays what it is
 
 
 def _replacements(written: Iterable[model.Replacement], variables: Variables) -> list[Replace]:

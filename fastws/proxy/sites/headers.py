@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fastws.proxy.sites import escapes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from fastws.config import model
     from fastws.proxy.sites.variables import Value, Variables
@@ -46,13 +46,17 @@ class Edits:
 class HeaderLines:
     """What the upstream is told in headers of ours."""
 
-    def __init__(self, written: Iterable[model.HeaderLine], variables: Variables) -> None:
-        names = {line.name.lower(): line for line in written if line.name.lower() not in _OURS}
+    def __init__(self, lines: Sequence[model.HeaderLine], variables: Variables) -> None:
+        names = {line.name.lower() for line in lines} - _OURS
         self._dropped = frozenset(name.encode() for name in names) | {b"expect", b"host"}
         self._host: Value = variables.named("proxy_host")
         self._lines: list[tuple[bytes, Value]] = []
         self._connection: Value | None = None
-        for line in written:
+        # Who takes the header away wants no WebSockets there.
+        self.takes_websockets = not any(
+            line.name.lower() == "upgrade" and not line.value for line in lines
+        )
+        for line in lines:
             name = line.name.lower()
             value = variables.text(line.value)
             if name == "host":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fastws.errors import HANG_UP, Reject
 from fastws.protocol.host import host_name
 from fastws.proxy.decision import Forward, Reply
 from fastws.proxy.sites import escapes
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fastws.config import model
-    from fastws.errors import Reject
     from fastws.proxy.decision import Incoming
     from fastws.proxy.sites.actions import Actions
     from fastws.proxy.sites.visit import Visit
@@ -103,7 +103,7 @@ class Site:
 
     def _serve_here(self, visit: Visit) -> Forward | Reply:
         action = visit.action
-        if not action.allows(visit.host):
+        if not action.admits(visit):
             return self._finish(visit, Result(403))
         if action.passes_on:
             return action.forward(visit)
@@ -147,6 +147,8 @@ class Site:
     def _reply(self, visit: Visit, result: Result) -> Reply:
         action = visit.action
         status = result.status if visit.error_status is None else visit.error_status
+        if status == HANG_UP:
+            raise Reject(HANG_UP, "The configuration says to hang up.")
         text = body(status) if result.text is None else result.text
         headers: list[tuple[bytes, bytes]] = []
         if result.location:

@@ -91,6 +91,43 @@ def test_a_refusal_is_a_warning(log: AccessLog, lines: Callable[[], Lines]) -> N
     }
 
 
+@pytest.mark.parametrize(("reason", "level"), [("", "info"), ("No route.", "warning")])
+def test_a_plain_request(
+    log: AccessLog, lines: Callable[[], Lines], reason: str, level: str
+) -> None:
+    log.request(
+        client="c",
+        method=b"PUT",
+        target=b"/x",
+        host=b"h",
+        status=201,
+        upstream="10.0.0.1:80",
+        bytes_in=3,
+        bytes_out=4,
+        duration=1.23456,
+        ended_by="complete",
+        reason=reason,
+    )
+    assert log._counts.numbers()["answers"] == {201: 1}  # type: ignore[attr-defined]
+    (line,) = lines()
+    del line["time"]
+    assert line == {
+        "level": level,
+        "event": "request",
+        "client": "c",
+        "host": "h",
+        "method": "PUT",
+        "target": "/x",
+        "status": 201,
+        "upstream": "10.0.0.1:80",
+        "ended_by": "complete",
+        "reason": reason,
+        "bytes_in": 3,
+        "bytes_out": 4,
+        "duration": 1.235,
+    }
+
+
 def test_a_tunnel_that_opens(log: AccessLog, lines: Callable[[], Lines]) -> None:
     log.opened(
         number=7, client="c", target=b"/x", host=b"h", upstream="10.0.0.1:80", protocol=b"chat"

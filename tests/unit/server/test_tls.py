@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.certificates import issue
 
-from fastws.config.model import Address, Listener
+from fastws.config.model import Address, Certificate, Listener
 from fastws.errors import FastwsError
 from fastws.server.tls import server_context
 
@@ -30,10 +30,12 @@ def context(certificates: Certificates) -> ssl.SSLContext:
     return made
 
 
-def handshake(client: ssl.SSLContext, server: ssl.SSLContext) -> ssl.SSLObject:
+def handshake(
+    client: ssl.SSLContext, server: ssl.SSLContext, name: str = "localhost"
+) -> ssl.SSLObject:
     """Play a TLS handshake in memory; the client's side of it."""
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
-    near = client.wrap_bio(down, up, server_hostname="localhost")
+    near = client.wrap_bio(down, up, server_hostname=name)
     pending = [near, server.wrap_bio(up, down, server_side=True)]
     for _ in range(10):
         for side in list(pending):
@@ -78,6 +80,72 @@ def test_http_1_1_is_agreed_on(certificates: Certificates, offered: list[str]) -
 def test_a_client_without_alpn_is_welcome(certificates: Certificates) -> None:
     near = handshake(certificates.client(), context(certificates))
     assert near.selected_alpn_protocol() is None
+
+
+class TestHosts:
+    @pytest.fixture
+    def other(self, tmp_path: Path) -> Certificates:
+        return issue(tmp_path)
+
+    def served(self, own: Certificates, other: Certificates, **rules: bool) -> ssl.SSLContext:
+        made = server_context(
+            Listener(
+                address=SECRET,
+                tls_cert=str(own.certificate),
+                tls_key=str(own.key),
+                certificates=(
+                    Certificate(
+                        hosts=("other.test", "*.wild.test"),
+                        tls_cert=str(other.certificate),
+                        tls_key=str(other.key),
+                    ),
+                ),
+                **rules,
+            )
+        )
+        assert made is not None
+        return made
+
+    def got(self, server: ssl.SSLContext, name: str) -> bytes | None:
+        client = ssl.create_default_context()
+        client.check_hostname = False
+        client.verify_mode = ssl.CERT_NONE
+        return handshake(client, server, name).getpeercert(binary_form=True)
+
+    def test_each_host_has_its_certificate(
+        self, certificates: Certificates, other: Certificates
+    ) -> None:
+        server = self.served(certificates, other)
+        first = self.got(server, "localhost")
+        second = self.got(server, "OTHER.test")
+        assert first != second
+        assert self.got(server, "a.wild.test") == second
+        assert self.got(server, "unknown.test") == first
+
+    def test_a_client_that_asks_for_no_host_of_ours_is_refused(
+        self, certificates: Certificates, other: Certificates
+    ) -> None:
+        server = self.served(certificates, other, tls_refuse_unknown=True)
+        assert self.got(server, "other.test")
+        with pytest.raises(ssl.SSLError):
+            self.got(server, "unknown.test")
+
+
+def test_versions_and_ciphers_are_those_that_are_configured(certificates: Certificates) -> None:
+    listener = Listener(
+        address=SECRET,
+        tls_cert=str(certificates.certificate),
+        tls_key=str(certificates.key),
+        tls_versions=("TLSv1.2",),
+        tls_ciphers="ECDHE-ECDSA-AES128-GCM-SHA256",
+    )
+    server = server_context(listener)
+    assert server is not None
+    near = handshake(certificates.client(), server)
+    assert (near.version(), near.cipher()) == (
+        "TLSv1.2",
+        ("ECDHE-ECDSA-AES128-GCM-SHA256", "TLSv1.2", 128),
+    )
 
 
 class TestFaults:

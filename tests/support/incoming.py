@@ -1,0 +1,33 @@
+"""A request as a router sees it, without a connection."""
+
+from __future__ import annotations
+
+from fastws.config.model import Limits
+from fastws.protocol.head import RequestHead
+
+
+class Incoming:
+    """A request with this head, from a client at this address."""
+
+    def __init__(
+        self,
+        head: str,
+        *,
+        host: str = "192.0.2.1",
+        listener: tuple[str, int] = ("127.0.0.1", 80),
+        tls: bool = False,
+        handshake: bool = False,
+    ) -> None:
+        self.request = RequestHead(Limits())
+        assert self.request.feed(head.encode("latin-1")) == b""
+        self.host = host
+        self.port = 50000
+        self.listener = listener
+        self.tls = tls
+        self.handshake = handshake
+
+
+def get(target: str = "/", *headers: str, host: str = "a.test", **options: object) -> Incoming:
+    """A GET request."""
+    lines = [f"GET {target} HTTP/1.1", f"Host: {host}", *headers, "", ""]
+    return Incoming("\r\n".join(lines), **options)  # type: ignore[arg-type]
