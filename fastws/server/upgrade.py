@@ -156,6 +156,7 @@ class Predecessor:
         try:
             self.estate, self.sockets = _receive(self._socket)
         except (OSError, ValueError) as error:
+            self._socket.close()
             raise FastwsError(f"the old process gives up: {error}") from error
 
     def up(self, loop: asyncio.AbstractEventLoop, take: Callable[[int], None]) -> None:
