@@ -197,10 +197,11 @@ def _receive(sock: socket.socket) -> tuple[Estate, list[socket.socket]]:
         estate = _estate.decode(file.read())
     sockets: list[socket.socket] = []
     while len(sockets) < estate.sockets:
-        _, fds, _, _ = socket.recv_fds(sock, 100, MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+        _, fds, _, _ = socket.recv_fds(sock, 100, MOST_DESCRIPTORS)
         if not fds:
             raise ConnectionResetError("it has ended")
         sockets += [socket.socket(fileno=fd) for fd in fds]
     for each in sockets:
         each.setblocking(False)  # noqa: FBT003
+        each.set_inheritable(False)  # noqa: FBT003 - the next process gets them in this way too
     return estate, sockets

@@ -47,7 +47,9 @@ def test_only_the_user_may_use_the_socket(tmp_path: Path, upstream: Upstream) ->
 
 
 def test_a_command_finds_the_only_proxy(tmp_path: Path, upstream: Upstream) -> None:
+    # Nor among the temporary files does anybody else have one.
     env = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path), "RUNTIME_DIRECTORY": ""}
+    env["TMPDIR"] = str(tmp_path)
     assert "no fastws runs here" in fastws("status", env=env).stderr
     with Proxy(upstream, env=env) as one:
         answer = json.loads(fastws("status", "--json", env=env).stdout)
