@@ -203,5 +203,5 @@ def _receive(sock: socket.socket) -> tuple[Estate, list[socket.socket]]:
         sockets += [socket.socket(fileno=fd) for fd in fds]
     for each in sockets:
         each.setblocking(False)  # noqa: FBT003
-        each.set_inheritable(False)  # noqa: FBT003 - the next process gets them in this way too
+        each.set_inheritable(False)
     return estate, sockets
