@@ -12,7 +12,7 @@ import click
 from fastws import __version__
 from fastws.admin.client import ask
 from fastws.config.flags import Flags, load
-from fastws.config.report import examine
+from fastws.config.report import examine, left_out
 from fastws.config.units import read_seconds
 from fastws.errors import FastwsError, InvalidConfigError
 
@@ -75,6 +75,8 @@ def serve(config: str | None, **options: Any) -> None:
         raise click.UsageError(_NOTHING_TO_DO)
     with _errors_in_words():
         load(config, flags)
+        for line in left_out(config, flags.ignore) if config else ():
+            click.echo(line)  # standard error is for the log
         # Here, for the event loop takes longer to import than `fastws check` to run.
         from fastws.server import run  # noqa: PLC0415
 

@@ -78,6 +78,18 @@ def examine(path: str, ignored: Collection[str] = ()) -> Report:
     return Report(path, config=config)
 
 
+def left_out(path: str, ignored: Collection[str]) -> list[str]:
+    """Return a line for each thing in the nginx.conf at ``path`` that is not served.
+
+    Of a TOML file that is nothing. Raises ConfigError.
+    """
+    data = syntax.read(path)
+    if not syntax.is_nginx(data):
+        return []
+    findings = nginx.read(path, data, ignored).findings
+    return [_paragraph(each) for each in findings if each.level is Level.LEFT_OUT]
+
+
 def _examine_nginx(path: str, data: bytes, ignored: Collection[str]) -> Report:
     """Return the findings, and where they leave nothing to stop at, what the values come to.
 

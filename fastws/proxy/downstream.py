@@ -118,10 +118,10 @@ class Downstream(asyncio.Protocol):
         self._context.idle.discard(self)
         self._context.closed()
         self._lingering = True
-        self._on_data = _nobody
         session, self._session = self._session, None
         if session:
             session.downstream_lost()
+        self._on_data = _nobody
 
     def expired(self) -> None:
         """Answer 408 to a slow head; end a connection that was to end by itself."""

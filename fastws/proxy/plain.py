@@ -221,7 +221,7 @@ class PlainRequest(Session):
             self._forward.edits,
             self._forward.target,
             self._method,
-            str(peer).encode(),
+            b"localhost" if peer.address.path is not None else str(peer).encode(),
         )
 
     def _dial(self, peer: Peer) -> None:

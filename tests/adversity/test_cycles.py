@@ -63,6 +63,37 @@ def reset_in_mid_flood(proxy: Proxy, upstream: Upstream) -> None:
         client.reset()
 
 
+PLAIN = b"PUT / HTTP/1.1\r\nHost: example.com\r\nContent-Length: 5\r\n\r\n"
+ANSWER = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\n"
+
+
+def plain(proxy: Proxy, upstream: Upstream) -> None:
+    with connect(proxy) as client:
+        client.send(PLAIN + b"hello")
+        with upstream.accept() as server:
+            assert server.read_body(server.read_head()) == b"hello"
+            server.send(ANSWER + b"hello")
+            assert client.read_body(client.read_head()) == b"hello"
+
+
+def reset_in_a_body(proxy: Proxy, upstream: Upstream) -> None:
+    with connect(proxy) as client:
+        client.send(PLAIN + b"he")
+        with upstream.accept() as server:
+            server.read_head()
+            client.reset()
+
+
+def reset_in_an_answer(proxy: Proxy, upstream: Upstream) -> None:
+    with connect(proxy) as client:
+        client.send(PLAIN + b"hello")
+        with upstream.accept() as server:
+            server.read_head()
+            server.send(ANSWER + b"he")
+            client.read_head()
+            server.reset()
+
+
 @pytest.mark.parametrize(
     ("cycle", "times"),
     [
@@ -73,6 +104,9 @@ def reset_in_mid_flood(proxy: Proxy, upstream: Upstream) -> None:
         (reset_before_the_101, 500),
         (refused, 1000),
         (reset_in_mid_flood, 300),
+        (plain, 2000),
+        (reset_in_a_body, 1000),
+        (reset_in_an_answer, 1000),
     ],
 )
 def test_memory_and_descriptors_stay_flat(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
+import socket
+import ssl
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
+from support.certificates import issue
 from support.control import Controlled, config
 from support.proxy import until
 from support.raw import Upstream, connect, request, tunnel
@@ -88,6 +91,39 @@ def test_what_a_worker_cannot_do_changes_nothing_in_any(
         assert "PEM" in proxy.refuse("reload")
         with tunnel(proxy, upstream):
             pass
+        proxy.forgive("reload_failed")
+
+
+def test_certificates_are_read_again(tmp_path: Path, upstream: Upstream) -> None:
+    def renew(folder: str) -> bytes:
+        made = issue(tmp_path / folder)
+        cert.write_bytes(made.certificate.read_bytes())
+        key.write_bytes(made.key.read_bytes())
+        return ssl.PEM_cert_to_DER_cert(made.certificate.read_text())
+
+    def shown() -> bytes | None:
+        with socket.create_connection((host, int(port)), 10) as plain:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            with context.wrap_socket(plain) as secret:
+                return secret.getpeercert(binary_form=True)
+
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    first = renew("first")
+    text = config(upstream.address, listen=())
+    table = f'[[listeners]]\naddress = "wss://127.0.0.1:0"\ntls_cert = "{cert}"\n'
+    table += f'tls_key = "{key}"\n'
+    with Controlled(tmp_path, text.replace("listeners = []\n", table), workers=2) as proxy:
+        host, _, port = proxy.address.rpartition(":")
+        assert shown() == first
+        second = renew("second")
+        proxy.say("reload")
+        assert {shown() for _ in range(8)} == {second}
+        key.write_text("no key")
+        assert "PEM" in proxy.refuse("reload")
+        assert shown() == second
         proxy.forgive("reload_failed")
 
 

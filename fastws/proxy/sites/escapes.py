@@ -29,7 +29,7 @@ def in_target(target: bytes) -> bytes:
 
 def in_header(value: bytes) -> bytes:
     """Return a header's value without what would end the line, wherever its parts come from."""
-    return _CONTROL.sub(_escape, value)
+    return _CONTROL.sub(_escape, value) if _CONTROL.search(value) else value
 
 
 def in_redirect(text: bytes) -> bytes:

@@ -68,14 +68,14 @@ class HeaderLines:
 
     def edits(self, visit: Visit) -> Edits:
         """Return what is edited in a request."""
-        host = escapes.in_header(self._host(visit)) or visit.proxy_host
-        lines = [b"Host: ", host, b"\r\n"]
+        lines = [b"Host: " + (escapes.in_header(self._host(visit)) or visit.proxy_host)]
         if self._connection and not visit.incoming.handshake and self._closes(visit):
-            lines.append(b"Connection: close\r\n")
+            lines.append(b"Connection: close")
         for start, value in self._lines:
             if found := value(visit):
-                lines += (start, escapes.in_header(found), b"\r\n")
-        return Edits(b"".join(lines), self._dropped)
+                lines.append(start + escapes.in_header(found))
+        lines.append(b"")
+        return Edits(b"\r\n".join(lines), self._dropped)
 
     def _closes(self, visit: Visit) -> bool:
         """Whether a plain request says that its connection is not kept: all that it may say."""

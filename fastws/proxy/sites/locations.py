@@ -42,6 +42,7 @@ class Location:
         self.action = make(written.action)
         self.steps = compile_steps(written.steps, variables, make)
         self.locations = Locations(written.locations, variables, actions)
+        self.has_inner = bool(written.locations)
         other = written.other_methods
         self._methods = frozenset(method.encode() for method in other.methods) if other else None
         self._for_others = make(other.action) if other else self.action
@@ -78,20 +79,25 @@ class Locations:
         path = visit.path
         if exact := self.exact.get(path):
             return exact, True
-        found = next((each for each in self._prefixes if path.startswith(each.path)), None)
+        found = self._longest(path)
         if (slashed := self._slashed.get(path)) and (found is None or found.path != path):
             return slashed, True
-        if found is not None:
+        inner = found
+        if found is not None and found.has_inner:
             inside, final = found.locations.find(visit)
             if final:
                 return inside, True
-            found_inside = inside or found
-        else:
-            found_inside = None
+            inner = inside or found
         if found is None or not found.goes_first:
             for each in self._patterned:
                 assert each.pattern is not None  # noqa: S101 - these are those that have one
                 if visit.matches(each.pattern, path):
                     inside, _ = each.locations.find(visit)
                     return inside or each, True
-        return found_inside, False
+        return inner, False
+
+    def _longest(self, path: bytes) -> Location | None:
+        for each in self._prefixes:
+            if path.startswith(each.path):
+                return each
+        return None

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from fastws.config.report import examine
+from fastws.config.report import examine, left_out
 
 WARNED = "server { location /ws { proxy_pass http://a:1; } }"
 LEFT_OUT = "gzip on;"
@@ -90,3 +90,14 @@ def test_nothing_unprintable_is_printed(file: Path) -> None:
         str(each.values()) for each in json.loads(report.json(strict=False))["findings"]
     )
     assert text.replace("\n", "").isprintable()
+
+
+def test_what_is_not_served_has_a_line_each(file: Path) -> None:
+    file.write_text("server {\n  gzip on;\n  sendfile on;\n  auth_basic a;\n}\n")
+    ignored = f"{file}:4:3: not imported: auth_basic (ignored as told: without it clients get in"
+    lines = left_out(str(file), ("auth_basic",))
+    assert lines[0] == f"{file}:2:3: not imported: gzip (fastws relays bodies as they are)"
+    assert lines[1].startswith(ignored)
+    assert len(lines) == 2
+    file.write_text('listeners = [":80"]\n')
+    assert left_out(str(file), ()) == []
