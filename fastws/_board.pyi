@@ -19,6 +19,9 @@ class Board:
     def next_number(self) -> int:
         """A number for a tunnel, which no other has."""
 
+    def skip_numbers(self, count: int) -> None:
+        """Give none of the next `count` numbers."""
+
     def peer(self, number: int, *, worker: int = 0) -> PeerState:
         """The state of the peer of that number, for the use of a worker."""
 

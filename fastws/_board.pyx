@@ -70,6 +70,10 @@ cdef class Board:
         """A number for a tunnel, which no other has."""
         return add_unsigned(<uint64_t*> self._memory, 1)
 
+    def skip_numbers(self, uint64_t count):
+        """Give none of the next `count` numbers."""
+        add_unsigned(<uint64_t*> self._memory, count)
+
     def peer(self, int number, *, int worker=0):
         """The state of the peer of that number, for the use of a worker."""
         if not 0 <= number < self.peers or not 0 <= worker < self.workers:

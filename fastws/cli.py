@@ -61,8 +61,8 @@ def main() -> None:
 def serve(config: str | None, **options: Any) -> None:
     """Relay WebSockets until SIGTERM or SIGINT.
 
-    SIGHUP reads the configuration again, SIGUSR1 opens the log's file again, and SIGQUIT ends it
-    gently.
+    SIGHUP reads the configuration again, SIGUSR1 opens the log's file again, SIGUSR2 lets a new
+    process take over (see `fastws upgrade`), and SIGQUIT ends it gently.
 
     What to do stands in CONFIG, a TOML file or an nginx.conf, and in the options, which come
     before the file. ADDR is :8080, 127.0.0.1:8080, [::1]:8080, host:port or unix:/path, with wss://
@@ -181,6 +181,7 @@ def reload(control: str | None) -> None:
 @click.option("--jitter", type=_Seconds(), help="Be late by up to so much.")
 @click.option("--deadline", type=_Seconds(), default="5m", help="Have closed all by then.")
 @click.option("--undo", is_flag=True, help="Let the target have connections again.")
+@click.option("--move", is_flag=True, help="Let a worker's tunnels go to another worker instead.")
 def drain(target: str | None, control: str | None, **how: Any) -> None:
     """Close tunnels one after another, so that clients do not come back all at once.
 
@@ -193,6 +194,19 @@ def drain(target: str | None, control: str | None, **how: Any) -> None:
         given = {name: value for name, value in how.items() if value is not None}
         answer = ask(control, "drain", target=target, **given)
     click.echo("undone" if how["undo"] else f"closed {answer['tunnels']} tunnels")
+
+
+@main.command()
+@_control
+def upgrade(control: str | None) -> None:
+    """Let a new process take a proxy's place: program and configuration as they are now.
+
+    Tunnels move to it, and their peers do not notice; those over TLS are drained where they are. If
+    the new process does not come up, the old one goes on, and why is printed.
+    """
+    with _errors_in_words():
+        answer = ask(control, "upgrade")
+    click.echo(f"process {answer['pid']} serves; {answer['left']} tunnels stay until they end")
 
 
 @main.command()

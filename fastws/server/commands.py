@@ -15,7 +15,7 @@ from fastws.errors import FastwsError
 from fastws.observe.access_log import ENDINGS
 from fastws.observe.metrics import render
 from fastws.server import messages
-from fastws.server.moves import rebalance
+from fastws.server.moves import move, rebalance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,8 @@ class Drain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which tunnels are to be closed, and how: see `fastws.server.drain`. Times in seconds.
 
     ``target`` is a server or a listener by its address, or a worker by its number; None: all.
-    ``undo`` lets a server or listener have connections again.
+    ``undo`` lets a server or listener have connections again. With ``move`` the tunnels of a worker
+    go to the one that takes its place, and only those that cannot are closed.
     """
 
     target: str | None = None
@@ -46,6 +47,7 @@ class Drain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     jitter: float | None = None
     deadline: float = 300
     undo: bool = False
+    move: bool = False
 
 
 class Commands:
@@ -62,6 +64,7 @@ class Commands:
             "reload": self._reload,
             "drain": self._drain,
             "rebalance": self._rebalance,
+            "upgrade": self._upgrade,
             "stop": self._stop,
             "metrics": self._metrics,
         }
@@ -110,6 +113,9 @@ class Commands:
         self._supervisor.stop()
         await self._supervisor.stopped.wait()
         return {}
+
+    async def _upgrade(self, _request: dict[str, Any]) -> dict[str, Any]:
+        return await self._supervisor.upgrade()
 
     async def _rebalance(self, _request: dict[str, Any]) -> dict[str, Any]:
         async with self._supervisor.steady() as workers:
@@ -201,6 +207,8 @@ class _Draining:
         else:
             self._peers = tuple(supervisor.peers.numbers_of(target))
             self._door = "" if self._peers else supervisor.door(target)
+        if self._asked.move and not self._retired:
+            raise FastwsError("only the tunnels of a worker can move")
         if not (self._retired or self._peers or self._door):
             raise FastwsError(f"there is no server, listener or worker {target}")
 
@@ -252,6 +260,7 @@ class _Draining:
         spread = min(spread, asked.deadline)
         await self._supervisor.workers.retire(
             child,
+            move if asked.move else None,
             lambda number: messages.Stop(
                 number, asked.code, _DRAINED, spread, _ENDING, int(Ending.DRAIN)
             ),

@@ -48,12 +48,14 @@ class Entrances:
         await self._control.finish()
 
     def close(self) -> None:
-        """Open no more."""
+        """Open no more, until they are opened again; who is connected stays so."""
         for server in self._servers:
             server.close()
+        self._servers.clear()
         if self._path:
             with suppress(OSError):
                 self._path.unlink()
+            self._path = None
 
     async def _listen(self, path: Path) -> None:
         mask = os.umask(0o177)

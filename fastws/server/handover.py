@@ -170,7 +170,7 @@ def _answer(sock: socket.socket, size: int) -> bytes:
 async def _receive(sock: socket.socket) -> list[tuple[Parcel, list[int]]]:
     """Return the next batch, with the descriptors that there are for each; nothing at the end."""
     await _readable(sock)
-    header, fds, _, _ = socket.recv_fds(sock, _HEADER.size, 2 * _BATCH, socket.MSG_CMSG_CLOEXEC)
+    header, fds, _, _ = socket.recv_fds(sock, _HEADER.size, 2 * _BATCH)
     if not header:
         return []
     try:

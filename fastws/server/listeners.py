@@ -9,6 +9,7 @@ from fastws.config.model import Address, Config
 from fastws.errors import FastwsError
 from fastws.server import listener
 from fastws.server.messages import Door
+from fastws.server.upgrade import Held
 
 if TYPE_CHECKING:
     import socket
@@ -43,6 +44,45 @@ class Listeners:
             new.close(keep=self)
             raise
         return new
+
+    def held(self) -> tuple[tuple[Held, ...], list[socket.socket]]:
+        """Return what another process needs to have the same sockets, and these."""
+        sockets: dict[socket.socket, int] = {}
+        held = tuple(
+            Held(
+                address,
+                nth,
+                tuple(
+                    tuple(sockets.setdefault(sock, len(sockets)) for sock in some) for some in sets
+                ),
+            )
+            for (address, nth), sets in self._open.items()
+        )
+        return held, list(sockets)
+
+    def inherit(self, held: Sequence[Held], sockets: Sequence[socket.socket]) -> None:
+        """Have the sockets of another process.
+
+        Where that had fewer workers, some share theirs; where it had more, some sockets are over,
+        and who waits there is turned away.
+        """
+        for each in held:
+            count = len(each.sets)
+            self._open[each.address, each.nth] = [
+                [sockets[i] for i in each.sets[place % count]] for place in range(self._workers)
+            ]
+        ours = {sock for sets in self._open.values() for some in sets for sock in some}
+        for sock in sockets:
+            if sock not in ours:
+                sock.close()
+
+    def release(self) -> None:
+        """Let go of sockets that another process has."""
+        for sets in self._open.values():
+            for sockets in sets:
+                for sock in sockets:
+                    sock.close()
+        self._open = {}
 
     @property
     def doors(self) -> tuple[Door, ...]:

@@ -1,7 +1,7 @@
 """Which place on the board each server has: the same one from one configuration to the next."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fastws._board import Board, PeerState
 from fastws.config.model import Config, Server
@@ -23,6 +23,19 @@ class PeerTable:
         self._numbers: dict[_Key, int] = {}
         self._weights: dict[_Key, int] = {}
         self._departed: dict[_Key, None] = {}
+
+    @property
+    def places(self) -> tuple[tuple[str, str, int, int], ...]:
+        """Who has which place, those included that are gone; for another process."""
+        return tuple((*key, number) for key, number in self._numbers.items())
+
+    def inherit(self, places: Iterable[tuple[str, str, int, int]]) -> None:
+        """Give servers the places that they had in another process; the others come after them."""
+        for upstream, address, nth, number in places:
+            key = (upstream, address, nth)
+            self._numbers[key] = number
+            self._weights[key] = 0
+            self.state(key).reset(0)
 
     def assign(self, config: Config) -> dict[str, tuple[int, ...]]:
         """Return the places of the servers of each upstream, in their order.

@@ -9,6 +9,7 @@ import asyncio
 import os
 import selectors
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import click
 
 from fastws._board import Board
+from fastws._relay import Ending
 from fastws.config.model import Config
 from fastws.errors import FastwsError
 from fastws.server import demo, messages, worker
@@ -29,6 +31,7 @@ from fastws.server.logs import OpenLog
 from fastws.server.peers import PeerTable
 from fastws.server.rates import Rates
 from fastws.server.systemd import Notifier, inherited
+from fastws.server.upgrade import Estate, Successor, begin, predecessor
 from fastws.server.workers import Workers
 
 # What is never used takes no memory.
@@ -37,6 +40,13 @@ _MOST_PEERS = 8192
 _MOST_NAMED_TUNNELS = 64 * 1024
 # More workers than there are to be at a time: those that still close their tunnels.
 _SPARE_WORKERS = 16
+
+# RFC 6455's registry of close codes: service restart
+_RESTART = 1012
+# For a worker's tunnels to move to a new process, in seconds, when nothing opens any more.
+_MOVE = 60.0
+# Numbers for tunnels that open here after a new process was told where to go on.
+_NUMBERS_LEFT = 1_000_000
 
 Load = Callable[[], Config]
 
@@ -67,6 +77,15 @@ class Supervisor:
 
     def run(self) -> None:
         """Serve until a signal ends it. Raises FastwsError for what the operator can put right."""
+        self._predecessor = predecessor()
+        try:
+            self._serve_until_the_end()
+        except FastwsError as error:
+            if self._predecessor:
+                self._predecessor.failed(str(error))
+            raise
+
+    def _serve_until_the_end(self) -> None:
         config = self._load()
         self._logs = OpenLog(config.log)
         self.log = self._logs.log
@@ -107,14 +126,14 @@ class Supervisor:
             count = config.workers or _cores()
             self.board = Board(count + _SPARE_WORKERS, _MOST_PEERS, _MOST_NAMED_TUNNELS)
             self.peers = PeerTable(self.board)
-            self.listeners = Listeners(count, inherited()).changed_to(config)
+            self.listeners = self._listen(config, count)
             stack.callback(lambda: self.listeners.close())  # noqa: PLW0108 - by then others
             self.plan = messages.Plan(config, self.peers.assign(config), self.listeners.doors, page)
             self.peers.settle(config)
             self.workers = Workers(self._loop, self.board, self.log, self)
             stack.push_async_callback(self.workers.kill)
             self._handle_signals()
-            entrances = Entrances(config, Commands(self), self.log)
+            entrances = self._entrances = Entrances(config, Commands(self), self.log)
             stack.callback(entrances.close)
             await entrances.open()
             _write_pid(config.pid)
@@ -122,6 +141,18 @@ class Supervisor:
             await self._begin(count)
             await self.stopped.wait()
             await entrances.finish()
+
+    def _listen(self, config: Config, workers: int) -> Listeners:
+        """Listen where ``config`` says, with the sockets that we were given where there are any."""
+        given = Listeners(workers, inherited())
+        if self._predecessor:
+            estate = self._predecessor.estate
+            self.board.skip_numbers(estate.number + _NUMBERS_LEFT)
+            self.peers.inherit(estate.peers)
+            given.inherit(estate.listeners, self._predecessor.sockets)
+        listeners = given.changed_to(config)
+        given.close(keep=listeners)
+        return listeners
 
     async def _begin(self, count: int) -> None:
         try:
@@ -133,6 +164,8 @@ class Supervisor:
             self.ready = True
             self._announce()
             self._notifier.ready()
+            if self._predecessor:
+                self._predecessor.up(self._loop, lambda fd: self._run(self._take_over(fd)))
             self._run(self._sample())
             if self._notifier.watchdog:
                 self._run(self._watch())
@@ -165,6 +198,7 @@ class Supervisor:
             on(number, self.stop)
         on(signal.SIGQUIT, self.stop_gently)
         on(signal.SIGHUP, lambda: self._run(self._reload_and_log()))
+        on(signal.SIGUSR2, lambda: self._run(self._upgrade_and_log()))
         on(signal.SIGUSR1, lambda: self._run(self._reopen_log()))
 
     def stop(self) -> None:
@@ -266,6 +300,84 @@ class Supervisor:
         self.log.configure(config.log.level, config.log.format)
         return changes(old_config, config)
 
+    # upgrade
+
+    async def upgrade(self) -> dict[str, int]:
+        """Let a new process take our place; returns its pid, and how many tunnels are ``left``.
+
+        Raises FastwsError when it does not come up; then all is as before.
+        """
+        async with self.steady() as serving:
+            try:
+                successor = await self._begin_successor()
+            except FastwsError as error:
+                self.log.error("upgrade_failed", message=str(error))  # noqa: TRY400 - one line
+                raise
+            self.log.info("upgraded", pid=successor.pid)
+            self._notifier.successor(successor.pid)
+            self.listeners.release()
+            self.ready = False
+            await asyncio.gather(*(self._hand_over(child, successor) for child in serving))
+            successor.close()
+            drain = self.plan.config.drain
+            self._stopping = self._loop.create_task(
+                self._end(drain.spread, drain.timeout, _RESTART, "service restart", Ending.DRAIN)
+            )
+            return {"pid": successor.pid, "left": sum(child.tunnels for child in serving)}
+
+    async def _begin_successor(self) -> Successor:
+        if self._with_demo:
+            raise FastwsError("a demo cannot be upgraded: its upstream is part of it")
+        self._load()  # what is wrong with it is best said here
+        held, sockets = self.listeners.held()
+        estate = Estate(self.board.next_number(), self.peers.places, held, sockets=len(sockets))
+        # It has the same, at the same places.
+        self._entrances.close()
+        try:
+            successor = begin(self._loop, estate, sockets)
+            try:
+                await successor.up()
+            except FastwsError:
+                successor.close()
+                raise
+        except FastwsError:
+            await self._entrances.open()
+            _write_pid(self.plan.config.pid)
+            raise
+        return successor
+
+    async def _hand_over(self, child: Child, successor: Successor) -> None:
+        """Let a worker give its tunnels to the new process; what stays is drained."""
+        timeouts = self.plan.config.timeouts
+        seconds = timeouts.connect + timeouts.handshake
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            try:
+                successor.give(theirs)
+                theirs.close()
+                await child.ask(
+                    lambda number: messages.HandOver(number, leave=seconds),
+                    [ours.fileno()],
+                    seconds=seconds + _MOVE,
+                )
+            except (FastwsError, OSError) as error:
+                self.log.error(  # noqa: TRY400 - one line
+                    "tunnels_stay", worker=child.number, message=str(error)
+                )
+
+    async def _take_over(self, fd: int) -> None:
+        """Let the worker that has the fewest tunnels take what comes through a socket."""
+        with socket.socket(fileno=fd) as sock:
+            try:
+                child = min(self.workers, key=lambda child: child.tunnels)
+                await child.ask(messages.TakeOver, [sock.fileno()], seconds=_MOVE)
+            except FastwsError as error:
+                self.log.error("tunnels_stay", message=str(error))  # noqa: TRY400 - one line
+
+    async def _upgrade_and_log(self) -> None:
+        with suppress(FastwsError):
+            await self.upgrade()
+
     # the end
 
     def _end_within(self, spread: float, timeout: float) -> None:
@@ -274,13 +386,15 @@ class Supervisor:
         self.listeners.close()
         if self._stopping:
             self._stopping.cancel()
-        self._stopping = self._loop.create_task(self._end(spread, timeout))
+        self._stopping = self._loop.create_task(
+            self._end(spread, timeout, worker.GOING_AWAY, "shutting down", Ending.SHUTDOWN)
+        )
 
-    async def _end(self, spread: float, seconds: float) -> None:
+    async def _end(
+        self, spread: float, seconds: float, code: int, reason: str, ending: Ending
+    ) -> None:
         await self.workers.end(
-            lambda number: messages.Stop(
-                number, worker.GOING_AWAY, "shutting down", spread=spread, timeout=seconds
-            ),
+            lambda number: messages.Stop(number, code, reason, spread, seconds, int(ending)),
             spread + seconds,
         )
         self.stopped.set()

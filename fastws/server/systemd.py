@@ -37,6 +37,10 @@ class Notifier:
         """Say that the end begins."""
         self._send(STOPPING="1")
 
+    def successor(self, pid: int) -> None:
+        """Another process is the one to look at."""
+        self._send(MAINPID=str(pid))
+
     def alive(self) -> None:
         """Say that all is well."""
         self._send(WATCHDOG="1")

@@ -6,7 +6,7 @@ import pickle
 import signal
 import socket
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -222,11 +222,20 @@ class Workers:
     # the end
 
     async def retire(
-        self, child: Child, stop: Callable[[int], messages.Stop], seconds: float
+        self,
+        child: Child,
+        move: Callable[[Child, Child], Awaitable[None]] | None,
+        stop: Callable[[int], messages.Stop],
+        seconds: float,
     ) -> None:
-        """Let a worker stop, in whose place another begins. Raises FastwsError if that fails."""
+        """Let a worker stop, in whose place another begins, which may get its tunnels by ``move``.
+
+        Raises FastwsError if that fails.
+        """
         async with self.still:
-            await self._begin(child.place)
+            new = await self._begin(child.place)
+            if move:
+                await move(child, new)
             child.dismissed = True
         await _end(child, stop, seconds)
 

@@ -79,3 +79,21 @@ def test_one_that_is_shut_is_left_out() -> None:
         (bound,) = listeners.addresses
         assert listeners.named(bound.authority) == str(other)
         assert listeners.named("127.0.0.1:1") == ""
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 2), (1, 2), (3, 2)])
+def test_another_process_has_the_same_sockets(tmp_path: Path, before: int, after: int) -> None:
+    wanted = config(TCP, Address(path=str(tmp_path / "s.sock")))
+    old = Listeners(before).changed_to(wanted)
+    held, sockets = old.held()
+    theirs = [sock.dup() for sock in sockets]
+    heir = Listeners(after)
+    heir.inherit(held, theirs)
+    with closing(heir.changed_to(wanted)) as new:
+        assert new.addresses == old.addresses
+        old.release()
+        for place in range(after):
+            assert all(sock.fileno() != -1 for sock in new.sockets(place))
+        used = {sock for place in range(after) for sock in new.sockets(place)}
+        assert {sock for sock in theirs if sock.fileno() != -1} == used
+        assert (tmp_path / "s.sock").exists()

@@ -79,3 +79,15 @@ def test_another_weight_counts_from_the_moment_it_holds() -> None:
     assert state.gain == 2
     places.settle(config("a", weight=5))
     assert state.gain == 5
+
+
+def test_servers_have_the_same_places_in_another_process() -> None:
+    old = table()
+    first = old.assign(config("a", "b"))["u"]
+    old.settle(config("a", "b"))
+    new = table()
+    new.inherit(old.places)
+    assert new.assign(config("b", "c", weight=5))["u"] == (first[1], 2)
+    new.settle(config("b", "c", weight=5))
+    assert new.address(first[0]) == "a:1"
+    assert new.state(("u", "ws://b:1", 0)).gain == 5

@@ -1,0 +1,207 @@
+"""Another process takes the place of this one, as both supervisors see it.
+
+The old one starts the program again, and gives it the listening sockets and what has to go on: the
+places of servers on the board, and the numbers of tunnels. When the new one accepts connections,
+the workers of the old one give their tunnels to its workers, and drain what cannot move. If it does
+not come so far, the old one goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import tempfile
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fastws.config.model import Address  # noqa: TC001 - msgspec looks at it
+from fastws.errors import FastwsError
+from fastws.server.channel import MOST_DESCRIPTORS, Channel, pair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+# The new process finds its end of a pair of sockets by this.
+_VARIABLE = "FASTWS_PREDECESSOR"
+
+# For the new process to accept connections, in seconds.
+_BIRTH = 60.0
+
+
+class Held(msgspec.Struct, frozen=True):
+    """The sockets of each worker at an address, by their places among those that are sent.
+
+    ``nth`` says which of several the same it is.
+    """
+
+    address: Address
+    nth: int
+    sets: tuple[tuple[int, ...], ...]
+
+
+class Estate(msgspec.Struct, frozen=True):
+    """What the new process gets.
+
+    ``number`` is the last one that a tunnel had; ``peers`` are the places of servers, as
+    `fastws.server.peers` has them; so many ``sockets`` come with it.
+    """
+
+    number: int
+    peers: tuple[tuple[str, str, int, int], ...]
+    listeners: tuple[Held, ...]
+    sockets: int
+
+
+class _Message(msgspec.Struct, frozen=True, tag_field="is"):
+    pass
+
+
+class Up(_Message, frozen=True, tag="up"):
+    """The new process accepts connections."""
+
+
+class Failed(_Message, frozen=True, tag="failed"):
+    """It cannot."""
+
+    error: str
+
+
+_estate = msgspec.json.Decoder(Estate)
+_news = msgspec.json.Decoder(Up | Failed)
+
+
+class Successor:
+    """The new process, for the old one."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, pid: int, sock: socket.socket) -> None:
+        self.pid = pid
+        self._up: asyncio.Future[None] = loop.create_future()
+        self._up.add_done_callback(asyncio.Future.exception)  # not everybody waits for it
+        self._channel = Channel(loop, sock, self._hear, self._ended)
+
+    async def up(self) -> None:
+        """Wait until it accepts connections. Raises FastwsError when it does not."""
+        try:
+            await asyncio.wait_for(asyncio.shield(self._up), _BIRTH)
+        except TimeoutError:
+            raise FastwsError("the new process did not begin in time") from None
+
+    def give(self, sock: socket.socket) -> None:
+        """Let it take the tunnels that come through ``sock``. Raises OSError."""
+        self._channel.send(b"tunnels", [sock.fileno()])
+
+    def close(self) -> None:
+        """Have no more to do with it: it ends if it is not up, and then goes on alone."""
+        self._channel.close()
+
+    def _hear(self, data: bytes, _descriptors: list[int]) -> None:
+        news = _news.decode(data)
+        if self._up.done():
+            return
+        if isinstance(news, Failed):
+            self._up.set_exception(FastwsError(news.error))
+        else:
+            self._up.set_result(None)
+
+    def _ended(self) -> None:
+        if not self._up.done():
+            self._up.set_exception(FastwsError("the new process ended before it began"))
+
+
+def begin(
+    loop: asyncio.AbstractEventLoop, estate: Estate, sockets: Sequence[socket.socket]
+) -> Successor:
+    """Start the program again, as it was started. Raises FastwsError when that cannot be."""
+    ours, theirs = pair()
+    theirs.set_inheritable(True)
+    environment = {**os.environ, _VARIABLE: str(theirs.fileno())}
+    environment.pop("WATCHDOG_PID", None)  # systemd's: it is ours
+    try:
+        arguments = [sys.executable, *sys.orig_argv[1:]]
+        pid = os.posix_spawn(sys.executable, arguments, environment)
+        _send(ours, estate, sockets)
+    except OSError as error:
+        ours.close()
+        raise FastwsError(f"cannot start {sys.executable}: {error.strerror}") from error
+    finally:
+        theirs.close()
+    return Successor(loop, pid, ours)
+
+
+def _send(sock: socket.socket, estate: Estate, sockets: Sequence[socket.socket]) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(msgspec.json.encode(estate))
+        file.flush()
+        socket.send_fds(sock, [b"estate"], [file.fileno()])
+    for start in range(0, len(sockets), MOST_DESCRIPTORS):
+        some = sockets[start : start + MOST_DESCRIPTORS]
+        socket.send_fds(sock, [b"sockets"], [each.fileno() for each in some])
+
+
+class Predecessor:
+    """The old process, for the new one: what it left, and then its tunnels.
+
+    Raises FastwsError when it does not say what there is to know.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._socket = socket.socket(fileno=fd)
+        self._socket.set_inheritable(False)
+        self._socket.settimeout(_BIRTH)
+        self._channel: Channel | None = None
+        self._take: Callable[[int], None]
+        try:
+            self.estate, self.sockets = _receive(self._socket)
+        except (OSError, ValueError) as error:
+            self._socket.close()
+            raise FastwsError(f"the old process gives up: {error}") from error
+
+    def up(self, loop: asyncio.AbstractEventLoop, take: Callable[[int], None]) -> None:
+        """Say that connections are accepted.
+
+        ``take(fd)`` is called for each socket that tunnels come through.
+        """
+        self._take = take
+        self._channel = Channel(loop, self._socket, self._hear, _nothing)
+        self._channel.send(msgspec.json.encode(Up()))
+
+    def failed(self, error: str) -> None:
+        """Say why we do not come so far."""
+        if self._channel is None:
+            self._socket.send(msgspec.json.encode(Failed(error)))
+
+    def _hear(self, _data: bytes, descriptors: list[int]) -> None:
+        for fd in descriptors:
+            self._take(fd)
+
+
+def predecessor() -> Predecessor | None:
+    """Return the process whose place we are to take, if there is one."""
+    place = os.environ.pop(_VARIABLE, "")
+    return Predecessor(int(place)) if place.isdecimal() else None
+
+
+def _nothing() -> None:
+    pass
+
+
+def _receive(sock: socket.socket) -> tuple[Estate, list[socket.socket]]:
+    _, fds, _, _ = socket.recv_fds(sock, 100, 1)
+    if not fds:
+        raise ConnectionResetError("it has ended")
+    with os.fdopen(fds[0], "rb") as file:
+        file.seek(0)
+        estate = _estate.decode(file.read())
+    sockets: list[socket.socket] = []
+    while len(sockets) < estate.sockets:
+        _, fds, _, _ = socket.recv_fds(sock, 100, MOST_DESCRIPTORS)
+        if not fds:
+            raise ConnectionResetError("it has ended")
+        sockets += [socket.socket(fileno=fd) for fd in fds]
+    for each in sockets:
+        each.setblocking(False)  # noqa: FBT003
+        each.set_inheritable(False)
+    return estate, sockets

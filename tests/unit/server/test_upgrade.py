@@ -1,0 +1,128 @@
+"""What two supervisors say to each other; that the whole works, test_moving.py shows."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fastws.config.model import Address
+from fastws.errors import FastwsError
+from fastws.server import upgrade
+from fastws.server.channel import pair
+from fastws.server.upgrade import Estate, Held, Predecessor, Successor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HELD = Held(Address(host="127.0.0.1"), 0, ((0,), (1,)))
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = pair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    made = asyncio.new_event_loop()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("count", [0, 2, 450])
+def test_an_estate_arrives_with_its_sockets(
+    ends: tuple[socket.socket, socket.socket], count: int
+) -> None:
+    ours, theirs = ends
+    estate = Estate(7, (("default", "ws://a:1", 0, 3),), (HELD,), sockets=count)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sockets = [listener.dup() for _ in range(count)]
+    upgrade._send(ours, estate, sockets)
+    heir = Predecessor(theirs.detach())
+    assert heir.estate == estate
+    assert len(heir.sockets) == count
+    for sock, given in zip(heir.sockets, sockets, strict=True):
+        assert sock.getsockname() == given.getsockname()
+        assert not os.get_inheritable(sock.fileno())
+        sock.close()
+        given.close()
+    heir._socket.close()
+
+
+def test_an_heir_of_somebody_who_ends_says_so(ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = ends
+    ours.close()
+    with pytest.raises(FastwsError, match="the old process gives up: "):
+        Predecessor(theirs.detach())
+
+
+def test_a_variable_says_whose_place_it_is(
+    ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert upgrade.predecessor() is None
+    ours, theirs = ends
+    upgrade._send(ours, Estate(0, (), (), sockets=0), [])
+    monkeypatch.setenv("FASTWS_PREDECESSOR", str(theirs.detach()))
+    heir = upgrade.predecessor()
+    assert heir
+    assert upgrade.predecessor() is None
+    heir._socket.close()
+
+
+def test_the_new_process_is_up_and_takes_what_tunnels_come_through(
+    loop: asyncio.AbstractEventLoop, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    ours, theirs = ends
+    upgrade._send(ours, Estate(0, (), (), sockets=0), [])
+    heir = Predecessor(theirs.detach())
+    successor = Successor(loop, 1, ours)
+    taken: asyncio.Future[int] = loop.create_future()
+
+    async def play() -> None:
+        heir.up(loop, taken.set_result)
+        await successor.up()
+        with socket.socket() as sock:
+            successor.give(sock)
+        os.close(await taken)
+
+    loop.run_until_complete(play())
+    heir.failed("not any more")
+    heir._socket.close()
+    successor.close()
+
+
+@pytest.mark.parametrize("why", ["no such file", ""])
+def test_a_new_process_that_does_not_come_up_says_why(
+    loop: asyncio.AbstractEventLoop, ends: tuple[socket.socket, socket.socket], why: str
+) -> None:
+    ours, theirs = ends
+    upgrade._send(ours, Estate(0, (), (), sockets=0), [])
+    heir = Predecessor(theirs.detach())
+    successor = Successor(loop, 1, ours)
+    if why:
+        heir.failed(why)
+    heir._socket.close()
+    with pytest.raises(FastwsError, match=why or "the new process ended before it began"):
+        loop.run_until_complete(successor.up())
+    successor.close()
+
+
+def test_one_that_takes_too_long_is_given_up(
+    loop: asyncio.AbstractEventLoop,
+    ends: tuple[socket.socket, socket.socket],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upgrade, "_BIRTH", 0.05)
+    successor = Successor(loop, 1, ends[0])
+    with pytest.raises(FastwsError, match="did not begin in time"):
+        loop.run_until_complete(successor.up())
+    successor.close()
+    with suppress(OSError):
+        ends[1].send(b"x")
