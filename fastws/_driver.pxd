@@ -7,7 +7,7 @@ one per worker, keeps the tunnels and their clock, and the buffer that is read i
 
 from libc.stdint cimport uint8_t
 
-from fastws._relay cimport Relay, Side, Tunnel
+from fastws._relay cimport Relay, Side, Tunnel, flag
 
 
 cdef enum:
@@ -38,7 +38,7 @@ cdef class LegTunnel(Tunnel):
     cdef Leg _downstream
     cdef Leg _upstream
     cdef readonly object passage   # what the log is to be told at the end
-    cdef readonly bint resting     # nothing is read: it may move to another process
+    cdef readonly flag resting     # nothing is read: it may move to another process
     cdef object _told              # who is to be told when nothing is under way any more
     cdef object _farewell          # a close that was asked for meanwhile
     cdef LegTunnel _previous       # in the driver's list
@@ -57,7 +57,7 @@ cdef class Leg:
     cdef Side side
     cdef Relay reader              # who takes what is read, if it is not for a protocol
     cdef Relay writer              # who else than a tunnel is to know when nothing is queued
-    cdef bint broken               # what is written goes nowhere any more
+    cdef flag broken               # what is written goes nowhere any more
 
     cdef int attach(self, LegTunnel tunnel, Side side) except -1
 

@@ -7,15 +7,15 @@ without Python; a transport of the loop has its protocol feed the pump, and paus
 from libc.stdint cimport uint8_t, uint64_t
 
 from fastws._driver cimport Leg
-from fastws._relay cimport Relay
+from fastws._relay cimport Relay, flag
 from fastws.protocol.body cimport Body
 
 
 cdef class Pump(Relay):
     cdef readonly Body body
     cdef readonly uint64_t moved  # bytes, framing included, that came
-    cdef readonly bint paused     # the sink takes no more: nothing is read from the source
-    cdef readonly bint over
+    cdef readonly flag paused     # the sink takes no more: nothing is read from the source
+    cdef readonly flag over
     cdef object _owner
     cdef object _source, _sink    # transports,
     cdef Leg _from, _to           # and what they are if they are legs

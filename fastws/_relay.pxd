@@ -13,6 +13,10 @@ from libc.stdint cimport uint8_t, uint16_t, uint64_t
 from fastws._frame cimport FrameHeader, Utf8
 
 
+cdef extern from "<stdbool.h>" nogil:
+    ctypedef bint flag "_Bool"     # of one byte: there are many of them in an idle tunnel
+
+
 cdef enum:
     # The base64 of 16 bytes, and that of 20.
     KEY_SIZE = 24
@@ -57,7 +61,7 @@ cdef class Relay:
 cdef class Rules:
     """What a route asks of its tunnels."""
     cdef readonly uint64_t max_message
-    cdef readonly bint validate_utf8
+    cdef readonly flag validate_utf8
     cdef readonly size_t queued_bytes
     cdef readonly double idle, stall, close, linger, ping
 
@@ -71,30 +75,30 @@ cdef class Pipe:
     """Frames in one direction: walks their headers, and says which bytes may go on."""
     # what may pass
     cdef Rules rules
-    cdef bint masked            # the source has to mask, as clients must
+    cdef flag masked            # the source has to mask, as clients must
     cdef uint8_t rsv_first      # RSV bits allowed on a message's first frame,
     cdef uint8_t rsv_rest       # and on its continuations
 
     # where in the stream the sink stands: at a frame boundary when `remaining` is 0
     cdef uint64_t remaining     # payload of the data frame under way that is still to come
-    cdef bint message_open      # between a frame without FIN and its last continuation
+    cdef flag message_open      # between a frame without FIN and its last continuation
     cdef uint64_t message_size
     cdef uint8_t held_size
     cdef uint8_t* held          # an incomplete header or control frame; NULL if there is none
 
     # text under validation
-    cdef bint checking
+    cdef flag checking
     cdef Utf8 utf8
     cdef uint8_t key[4]
     cdef uint64_t key_position
 
     # pings of ours to the source
-    cdef bint heard             # something came from it since the clock was last looked at
+    cdef flag heard             # something came from it since the clock was last looked at
     cdef double marked_at       # when it was last heard or asked, in seconds
     cdef uint8_t unanswered     # pings in a row
-    cdef bint pinged            # there were any, ever
-    cdef bint answers           # and it has answered one
-    cdef bint answered          # just now: the pong goes no further
+    cdef flag pinged            # there were any, ever
+    cdef flag answers           # and it has answered one
+    cdef flag answered          # just now: the pong goes no further
 
     # what was seen
     cdef readonly uint64_t forwarded  # bytes
@@ -105,10 +109,10 @@ cdef class Pipe:
     cdef readonly str why             # the broken rule
 
     # flow
-    cdef bint deaf              # nothing more is read from the source: it closed or failed
-    cdef bint stopping          # the next frame boundary is wanted for a close frame of ours
-    cdef bint stand_in          # a close frame of ours takes the place of the source's
-    cdef readonly bint ended    # the sink has its close frame: nothing more is written to it
+    cdef flag deaf              # nothing more is read from the source: it closed or failed
+    cdef flag stopping          # the next frame boundary is wanted for a close frame of ours
+    cdef flag stand_in          # a close frame of ours takes the place of the source's
+    cdef readonly flag ended    # the sink has its close frame: nothing more is written to it
 
     # bytes in, bytes to forward out
     cdef size_t feed(self, const uint8_t* data, size_t size, Span* out) noexcept
@@ -137,12 +141,12 @@ cdef class Pipe:
 
 cdef struct End:
     # one side's connection, as the tunnel sees it
-    bint paused       # we stopped reading from it
-    bint eof          # it will send no more
-    bint finishing    # nothing more goes to it but what is queued
-    bint finished     # we sent our end of file
-    bint released     # the driver was told to close it
-    bint gone         # there is no connection any more
+    flag paused       # we stopped reading from it
+    flag eof          # it will send no more
+    flag finishing    # nothing more goes to it but what is queued
+    flag finished     # we sent our end of file
+    flag released     # the driver was told to close it
+    flag gone         # there is no connection any more
 
 
 cdef class Tunnel(Relay):
@@ -157,7 +161,7 @@ cdef class Tunnel(Relay):
     cdef uint16_t _close_code         # of the close frame that we are sending
     cdef bytes _close_reason
     cdef int _violator                # the side that broke a rule, or -1
-    cdef bint _stale                  # the clock has to be wound up
+    cdef flag _stale                  # the clock has to be wound up
     cdef uint64_t _marked             # `_moved()` when that was last done,
     cdef double _marked_at            # and the time, in seconds
 

@@ -10,6 +10,7 @@ from libc.stdint cimport uint8_t
 
 from fastws._driver cimport Driver, Leg
 from fastws._queue cimport Queue
+from fastws._relay cimport flag
 
 
 cdef failure(int number)
@@ -19,8 +20,8 @@ cdef class Sockets:
     cdef Driver driver
     cdef int splice_in, splice_out  # a pipe(7), empty between two calls
     cdef list _ended               # legs that are over, to be told at the end of the turn
-    cdef bint _busy                # in a turn
-    cdef bint _scheduled           # a turn will come
+    cdef flag _busy                # in a turn
+    cdef flag _scheduled           # a turn will come
 
     # turns
     cdef int wake(self) except -1
@@ -40,15 +41,15 @@ cdef class SocketLeg(Leg):
     cdef object _error             # what broke the connection
     cdef int fd
     cdef Queue _queue
-    cdef bint connecting
-    cdef bint large                # big messages come: their payload is spliced
-    cdef bint wanted               # somebody wants to read
-    cdef bint eof                  # there is nothing more to read
-    cdef bint full                 # the protocol was told to pause writing
-    cdef bint finishing            # the end of file goes behind what is queued,
-    cdef bint closing              # or the end of the connection
-    cdef bint closed               # nothing is done any more but to say so
-    cdef bint resting              # nothing is asked for: the tunnel may move
+    cdef flag connecting
+    cdef flag large                # big messages come: their payload is spliced
+    cdef flag wanted               # somebody wants to read
+    cdef flag eof                  # there is nothing more to read
+    cdef flag full                 # the protocol was told to pause writing
+    cdef flag finishing            # the end of file goes behind what is queued,
+    cdef flag closing              # or the end of the connection
+    cdef flag closed               # nothing is done any more but to say so
+    cdef flag resting              # nothing is asked for: the tunnel may move
 
     cdef int begin(self, Sockets sockets, int fd, protocol) except -1
 
