@@ -161,6 +161,7 @@ cdef class Tunnel(Relay):
     cdef uint16_t _close_code         # of the close frame that we are sending
     cdef bytes _close_reason
     cdef int _violator                # the side that broke a rule, or -1
+    cdef flag _grace                  # the upstream's close frame waits for its answers
     cdef flag _stale                  # the clock has to be wound up
     cdef uint64_t _marked             # `_moved()` when that was last done,
     cdef double _marked_at            # and the time, in seconds
@@ -182,6 +183,7 @@ cdef class Tunnel(Relay):
     cdef int _violation(self, Side side, Pipe pipe) except -1
     cdef int _upstream_lost(self, Pipe pipe) except -1
     cdef int _close_both(self, uint16_t code, bytes reason) except -1
+    cdef int _end_grace(self) except -1
     cdef int _stop(self, Side side) except -1
     cdef int _write_close(self, Side side, Pipe pipe) except -1
 

@@ -45,7 +45,9 @@ cdef bytes OURS = b"fastws"
 # So many in a row without a sign of life, and the side is dead.
 cdef int MISSES = 2
 
-# How long a client that broke a rule may wait for answers to what it sent before, in seconds.
+# When a client breaks a rule, how long the upstream has for what came before, until it gets its
+# close frame; and how long the client then waits for the last answers; in seconds.
+cdef double GRACE = 0.1
 cdef double ANSWERS = 0.5
 
 # A tunnel's state in bytes, for another process on this machine, of another release perhaps: who
@@ -575,6 +577,7 @@ cdef class Tunnel(Relay):
             return 0
         self.ends[side].eof = True
         if side == DOWNSTREAM:
+            self._end_grace()
             self._note(CLIENT_LOST, ABNORMAL_CLOSURE, b"")
         elif self.ending == OPEN:
             self._upstream_lost(pipe)
@@ -623,9 +626,12 @@ cdef class Tunnel(Relay):
 
     def wake(self):
         """The time is up for which the tunnel asked its driver."""
-        if self.downward.stand_in and not self.downward.ended:
+        if self._grace:
+            self._end_grace()
+            self._wake_in(ANSWERS)
+        elif not self.downward.ended:
             self._stop(DOWNSTREAM)
-            self._settle()
+        self._settle()
 
     cpdef int shut_down(self, uint16_t code, bytes reason, Ending ending) except -1:
         """Close both sides with `code`, at the next frame boundary of each."""
@@ -650,7 +656,8 @@ cdef class Tunnel(Relay):
         """
         cdef Rules rules = self.rules
         cdef bytes body
-        if self.ending != OPEN:
+        if (self.ending != OPEN or self.ends[DOWNSTREAM].finishing
+                or self.ends[UPSTREAM].finishing):
             raise ValueError("a tunnel that ends cannot move")
         body = b"".join((
             TUNNEL.pack(self.upward.rsv_first, self.upward.rsv_rest,
@@ -735,11 +742,15 @@ cdef class Tunnel(Relay):
         self._note(RULE, pipe.verdict, reason)
         if side == UPSTREAM or self.downward.deaf or self.ends[UPSTREAM].eof:
             return self._close_both(pipe.verdict, reason)
-        # What the client sent before may be on its way back as an answer: the upstream's close
-        # frame comes behind it, and ours takes that one's place.
+        # What the client sent before may be on its way back as an answer, or be answered if no
+        # close frame comes at its heels: many servers do not answer what they read together with
+        # one. The upstream's own close frame comes behind all answers, and ours takes its place.
         self._close_code = pipe.verdict
         self._close_reason = reason
         self.downward.stand_in = True
+        self._grace = pipe.forwarded != 0
+        if self._grace:
+            return self._wake_in(GRACE)
         self._stop(UPSTREAM)
         return self._wake_in(ANSWERS)
 
@@ -757,6 +768,12 @@ cdef class Tunnel(Relay):
         self._close_reason = reason
         self._stop(DOWNSTREAM)
         return self._stop(UPSTREAM)
+
+    cdef int _end_grace(self) except -1:
+        if self._grace:
+            self._grace = False
+            self._stop(UPSTREAM)
+        return 0
 
     cdef int _stop(self, Side side) except -1:
         """Let the pipe to `side` end with our close frame, at its next frame boundary."""
@@ -930,7 +947,7 @@ cdef class Tunnel(Relay):
         return self._queued(side)
 
     cdef int _wake_in(self, double seconds) except -1:
-        """Call `wake` in that time; asked for once at most."""
+        """Call `wake` in that time."""
         raise NotImplementedError
 
     cdef int _pause(self, Side side) except -1:

@@ -72,7 +72,7 @@ class TunnelMachine(RuleBasedStateMachine):
         self.tunnel = MemoryTunnel(rules)
         self.peers = {DOWN: Peer(), UP: Peer()}
         self.now = 0.0
-        self.woken = False
+        self.woken = 0
         self.ends: dict[Side, int] = {}  # how much a side had got at its end of file
 
     def asked(self, what: str, side: Side) -> bool:
@@ -167,15 +167,16 @@ class TunnelMachine(RuleBasedStateMachine):
     def wake(self) -> None:
         """The time is up for which the tunnel asked, whatever has happened since."""
         asked = [what for what, _ in self.tunnel.log].count("wake")
-        assert asked <= 1
-        if asked and not self.woken:
-            self.woken = True
+        assert asked <= 2
+        if asked > self.woken:
+            self.woken += 1
             self.tunnel.wake()
 
     @rule()
     def move(self) -> None:
         """Another process goes on with it: nobody can tell."""
-        if self.tunnel.ending == Ending.OPEN:
+        aborted = any(self.asked("abort", side) for side in SIDES)
+        if self.tunnel.ending == Ending.OPEN and not aborted:
             self.tunnel = self.tunnel.moved(self.now)
 
     @rule(code=st.sampled_from([1001, 1012]), reason=st.sampled_from([b"", b"away"]))

@@ -28,6 +28,7 @@ from support.tunnels import (
     got,
     got_close,
     let_answers_pass,
+    let_upstream_answer,
     opened,
     other,
 )
@@ -227,6 +228,7 @@ bad_either_way = pytest.mark.parametrize(
 def check_violation(tunnel: MemoryTunnel, side: Side, bad: Bad, good: list[Frame]) -> None:
     """Both sides have their close frame, and the violator the end of file."""
     reason = f"{NAMES[side]}: {bad.rule}"
+    let_upstream_answer(tunnel)
     found = got(tunnel, other(side))
     assert found[-1].close == (bad.code, reason)
     assert found[:-1] == good
@@ -334,13 +336,37 @@ class TestBrokenRules:
     def test_answers_to_a_client_that_broke_a_rule_still_reach_it(self) -> None:
         tunnel = opened()
         tunnel.receive(DOWN, by(DOWN, TEXT, b"question") + by(DOWN, 3))
-        assert tunnel.log == [("wake", 0.5)]
-        tunnel.receive(UP, by(UP, TEXT, b"answer") + closing(UP, 1002, "heard"))
-        answer, close = got(tunnel, DOWN)
-        assert answer.payload == b"answer"
+        assert tunnel.log == [("wake", 0.1)]
+        assert [frame.payload for frame in got(tunnel, UP)] == [b"question"]
+        tunnel.receive(UP, by(UP, TEXT, b"answer"))
+        tunnel.wake()
+        assert tunnel.log[-1] == ("wake", 0.5)
+        assert got_close(tunnel, UP) == (1002, "client: reserved opcode")
+        tunnel.receive(UP, by(UP, TEXT, b"more") + closing(UP, 1002, "heard"))
+        answer, more, close = got(tunnel, DOWN)
+        assert (answer.payload, more.payload) == (b"answer", b"more")
         assert close.close == (1002, "client: reserved opcode")
         tunnel.wake()
         assert tunnel.take(DOWN) == b""
+
+    def test_a_client_that_breaks_a_rule_and_goes(self) -> None:
+        tunnel = opened()
+        tunnel.receive(DOWN, by(DOWN, TEXT, b"question") + by(DOWN, 3))
+        tunnel.receive_eof(DOWN)
+        question, close = got(tunnel, UP)
+        assert (question.payload, close.close) == (b"question", (1002, "client: reserved opcode"))
+        tunnel.wake()
+        assert tunnel.take(UP) == b""
+        assert tunnel.ending == Ending.RULE
+
+    def test_an_upstream_that_closes_before_its_time_is_up(self) -> None:
+        tunnel = opened()
+        tunnel.receive(DOWN, by(DOWN, TEXT, b"question") + by(DOWN, 3))
+        tunnel.receive(UP, by(UP, TEXT, b"answer") + closing(UP, 1000))
+        answer, close = got(tunnel, DOWN)
+        assert (answer.payload, close.close) == (b"answer", (1002, "client: reserved opcode"))
+        tunnel.wake()
+        assert got(tunnel, UP)[-1].close == (1002, "client: reserved opcode")
 
     def test_an_upstream_that_ends_instead_of_answering(self) -> None:
         tunnel = opened()
@@ -401,6 +427,7 @@ class TestLengths:
         tunnel = opened(max_message=100)
         tunnel.receive(side, by(side, TEXT, bytes(60), fin=False))
         tunnel.receive(side, by(side, CONTINUATION, bytes(41)))
+        let_upstream_answer(tunnel)
         first, close = got(tunnel, other(side))
         assert len(first.payload) == 60
         assert close.close == (1009, f"{NAMES[side]}: message of more than 100 bytes")
@@ -1095,6 +1122,7 @@ class TestText:
     def test_a_text_that_lacks_its_end(self, side: Side) -> None:
         tunnel = opened(validate_utf8=True)
         tunnel.receive(side, by(side, TEXT, b"\xe2\x82", fin=False) + by(side, CONTINUATION))
+        let_upstream_answer(tunnel)
         text, close = got(tunnel, other(side))
         assert (text.payload, text.fin) == (b"\xe2\x82", False)
         assert close.close[0] == 1007
@@ -1117,6 +1145,7 @@ class TestText:
     def test_a_wrong_text_in_one_segment_closes_the_other_side(self, side: Side) -> None:
         tunnel = opened(validate_utf8=True)
         tunnel.receive(side, by(side, TEXT, b"good") + by(side, TEXT, b"bad\xff"))
+        let_upstream_answer(tunnel)
         text, close = got(tunnel, other(side))
         assert (text.payload, close.close[0]) == (b"good", 1007)
 
@@ -1127,6 +1156,7 @@ class TestText:
         tunnel.receive(side, sent[:start])
         tunnel.receive(side, sent[start:])
         assert tunnel.take(other(side)) == sent[:start]
+        let_upstream_answer(tunnel)
         assert ("eof", other(side)) in tunnel.log
         tunnel.wake()
         assert ("eof", side) in tunnel.log
@@ -1138,11 +1168,18 @@ class TestText:
         tunnel.receive(side, sent[:-1])
         tunnel.receive(side, sent[-1:])
         assert tunnel.take(other(side)) == sent[:-1]
+        let_upstream_answer(tunnel)
         assert ("eof", other(side)) in tunnel.log
 
 
 class TestMoving:
     """What is written of a tunnel, and read back in another process."""
+
+    def test_one_that_is_let_go_of_cannot_move(self) -> None:
+        tunnel = opened()
+        tunnel.abort()
+        with pytest.raises(ValueError, match="that ends"):
+            tunnel.moved(0)
 
     @both_ways
     @pytest.mark.parametrize("cut", [1, 5, 100, 200, 207])
