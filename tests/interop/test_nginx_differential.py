@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from contextlib import ExitStack, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -278,9 +279,7 @@ class Backend:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as stream, suppress(OSError):
-            while lines := list(iter(stream.readline, b"\r\n")):
-                if not lines[-1]:
-                    return
+            while lines := list(takewhile(bool, iter(stream.readline, b"\r\n"))):
                 self.heads.append(b"".join(lines))
                 target = lines[0].split(b" ")[1].decode()
                 connection.sendall(next(a for name, a in ANSWERS.items() if name in target))
