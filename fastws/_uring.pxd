@@ -13,7 +13,6 @@ from there.
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from fastws._io_uring cimport Buffer, Ring, Sqe
-from fastws._relay cimport flag
 from fastws._sockets cimport SocketLeg, Sockets
 
 
@@ -73,7 +72,7 @@ cdef class RingLeg(SocketLeg):
     cdef Span _flight              # what is being sent
     cdef uint8_t _pending          # a bit for every kind of request that is under way
     cdef uint8_t _bulk             # so many small reads until it is none any more
-    cdef flag _dirty               # in the ring's list
+    cdef bint _dirty               # in the ring's list
 
     # completions
     cdef int received(self, int32_t res, uint32_t flags) except -1
