@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from fastws._relay import Rules
 from fastws.config import model
 from fastws.errors import Reject
 from fastws.protocol.host import host_name
 from fastws.protocol.target import normal_path
 from fastws.proxy.decision import Forward, Incoming
+from fastws.proxy.rules import tunnel_rules
 from fastws.upstream.group import Upstream
 
 
@@ -44,7 +44,12 @@ class RouteTable:
             route = Route(
                 forward=Forward(
                     upstreams[written.upstream],
-                    _rules(written, config),
+                    tunnel_rules(
+                        config.limits,
+                        config.timeouts,
+                        max_message=written.max_message,
+                        validate_utf8=written.validate_utf8,
+                    ),
                     config.timeouts,
                     max_body=written.max_body,
                 ),
@@ -96,16 +101,3 @@ class RouteTable:
         while dot >= 0:
             yield self._wildcards.get(name[dot:], [])
             dot = name.find(b".", dot + 1)
-
-
-def _rules(route: model.Route, config: model.Config) -> Rules:
-    return Rules(
-        max_message=route.max_message,
-        validate_utf8=route.validate_utf8,
-        queued_bytes=config.limits.queued_bytes,
-        idle=config.timeouts.idle,
-        stall=config.timeouts.stall,
-        close=config.timeouts.close,
-        linger=config.timeouts.linger,
-        ping=config.timeouts.ping,
-    )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from fastws._relay import Rules
 from fastws.proxy.decision import Forward
+from fastws.proxy.rules import tunnel_rules
 from fastws.proxy.sites.answers import Answer, Answers
 from fastws.proxy.sites.headers import HeaderLines
 
 if TYPE_CHECKING:
+    from fastws._relay import Rules
     from fastws.config import model
     from fastws.proxy.sites.variables import Variables
     from fastws.proxy.sites.visit import Visit
@@ -35,14 +36,7 @@ class Actions:
 
     def rules(self, timeouts: model.Timeouts) -> Rules:
         """Return the rules of tunnels."""
-        return Rules(
-            queued_bytes=self._config.limits.queued_bytes,
-            idle=timeouts.idle,
-            stall=timeouts.stall,
-            close=timeouts.close,
-            linger=timeouts.linger,
-            ping=timeouts.ping,
-        )
+        return tunnel_rules(self._config.limits, timeouts)
 
 
 class Action:
