@@ -7,7 +7,8 @@ one per worker, keeps the tunnels and their clock, and the buffer that is read i
 
 from libc.stdint cimport uint8_t
 
-from fastws._relay cimport Relay, Side, Tunnel, flag
+from fastws._pipe cimport flag
+from fastws._relay cimport Relay, Side, Tunnel
 
 
 cdef enum:

@@ -18,7 +18,8 @@ from fastws._net cimport (
     sockaddr_storage,
     socklen_t,
 )
-from fastws._relay cimport DOWNSTREAM, OPEN, SHUTDOWN, UPSTREAM, Ending, Rules, Side, Tunnel
+from fastws._pipe cimport Rules
+from fastws._relay cimport DOWNSTREAM, OPEN, SHUTDOWN, UPSTREAM, Ending, Side, Tunnel
 
 # What is read at least, while something is queued.
 cdef size_t MIN_READ = 4 * 1024

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from fastws._relay import Rules
+    from fastws._pipe import Rules
     from fastws.config.model import Timeouts
     from fastws.protocol.head import RequestHead, ResponseHead
     from fastws.upstream.client import Client

@@ -11,7 +11,7 @@ from fastws.proxy.sites.answers import Answer, Answers
 from fastws.proxy.sites.headers import HeaderLines
 
 if TYPE_CHECKING:
-    from fastws._relay import Rules
+    from fastws._pipe import Rules
     from fastws.config import model
     from fastws.proxy.sites.variables import Variables
     from fastws.proxy.sites.visit import Visit
