@@ -5,7 +5,7 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
 
-from fastws._frame cimport FrameHeader, Utf8
+from fastws._frame cimport FrameHeader
 
 
 cdef extern from "<stdbool.h>" nogil:
@@ -46,7 +46,7 @@ cdef class Pipe:
 
     # text under validation
     cdef flag checking
-    cdef Utf8 utf8
+    cdef uint8_t utf8           # its state, see _utf8.pxd
     cdef uint8_t key[4]
     cdef uint64_t key_position
 
@@ -91,6 +91,7 @@ cdef class Pipe:
     cdef bint _begin(self, const FrameHeader* header) noexcept
     cdef bint _payload(self, const uint8_t* data, size_t size) noexcept
     cdef bint _check_text(self, const uint8_t* data, size_t size) noexcept
+    cdef bint _check_plain(self, const uint8_t* text, size_t size) noexcept
     cdef bint _frame_over(self) noexcept
     cdef bint _close_frame(self, const uint8_t* payload, size_t size) noexcept
     cdef bint _fail_text(self) noexcept

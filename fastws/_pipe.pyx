@@ -23,17 +23,16 @@ from fastws._frame cimport (
     PROTOCOL_ERROR,
     TEXT,
     FrameHeader,
-    Utf8,
     decode_rest,
     decode_start,
     is_close_code,
     is_control,
-    utf8_feed,
 )
 from fastws._mask cimport xor_mask
+from fastws._utf8 cimport UTF8_WHOLE, UTF8_WRONG, utf8_feed, utf8_may_go_on
 
 OURS = b"fastws"
-PIPE = Struct("=5Q2?3B4s132pdB3?")
+PIPE = Struct("=5Q2?B4s132pdB3?")
 
 
 @cython.final
@@ -68,6 +67,7 @@ cdef class Pipe:
         self.masked = masked
         self.rsv_first = rsv_first
         self.rsv_rest = rsv_rest
+        self.utf8 = UTF8_WHOLE
         self.heard = True
         self.close_reason = b""
 
@@ -95,8 +95,7 @@ cdef class Pipe:
         pipe needs (a verdict, a close frame) does not stand there. `now`: see `Tunnel.tick`."""
         return PIPE.pack(
             self.remaining, self.message_size, self.key_position, self.forwarded, self.messages,
-            self.message_open, self.checking,
-            self.utf8.due, self.utf8.low, self.utf8.high,
+            self.message_open, self.checking, self.utf8,
             self.key[:4], self.held[:self.held_size],
             now - self.marked_at, self.unanswered, self.heard, self.pinged, self.answers)
 
@@ -108,12 +107,14 @@ cdef class Pipe:
         cdef bytes held
         cdef double age
         (self.remaining, self.message_size, self.key_position, self.forwarded, self.messages,
-         self.message_open, self.checking,
-         self.utf8.due, self.utf8.low, self.utf8.high,
+         self.message_open, self.checking, self.utf8,
          key, held,
          age, self.unanswered, self.heard, self.pinged, self.answers) = PIPE.unpack(state)
         self.marked_at = now - age
         memcpy(self.key, <const uint8_t*> key, 4)
+        if (self.remaining > self.message_size or not utf8_may_go_on(self.utf8)
+                or (self.rules.max_message and self.message_size > self.rules.max_message)):
+            raise ValueError("the state of a pipe is broken")
         # A header or control frame that was held is so again.
         if self.forward(held) or self.deaf or self.held_size != len(held):
             raise ValueError("the state of a pipe is broken")
@@ -342,7 +343,7 @@ cdef class Pipe:
     cdef bint _begin(self, const FrameHeader* header) noexcept:
         if header.opcode != CONTINUATION:
             self.message_size = 0
-            self.utf8.due = 0
+            self.utf8 = UTF8_WHOLE
             # A compressed message (RSV1, RFC 7692 section 6) is no text on the wire.
             self.checking = (self.rules.validate_utf8 and header.opcode == TEXT
                              and not header.rsv)
@@ -368,21 +369,25 @@ cdef class Pipe:
         cdef uint8_t plain[4096]
         cdef size_t step
         if not self.masked:
-            return utf8_feed(&self.utf8, data, size) or self._fail_text()
+            return self._check_plain(data, size)
         while size:
             step = min(size, sizeof(plain))
             xor_mask(plain, data, step, self.key, self.key_position)
-            if not utf8_feed(&self.utf8, plain, step):
-                return self._fail_text()
+            if not self._check_plain(plain, step):
+                return False
             self.key_position += step
             data += step
             size -= step
         return True
 
+    cdef bint _check_plain(self, const uint8_t* text, size_t size) noexcept:
+        self.utf8 = utf8_feed(self.utf8, text, size)
+        return self.utf8 != UTF8_WRONG or self._fail_text()
+
     cdef bint _frame_over(self) noexcept:
         if self.message_open:
             return True
-        if self.checking and self.utf8.due:
+        if self.checking and self.utf8 != UTF8_WHOLE:
             return self._fail_text()
         if not self.ended:
             self.messages += 1
@@ -391,15 +396,13 @@ cdef class Pipe:
     cdef bint _close_frame(self, const uint8_t* payload, size_t size) noexcept:
         # RFC 6455 sections 5.5.1 and 7.4
         cdef uint16_t code = NO_STATUS_RCVD
-        cdef Utf8 text
         if size == 1:
             return self._fail(PROTOCOL_ERROR, "close frame of one byte")
         if size:
             code = payload[0] << 8 | payload[1]
             if not is_close_code(code):
                 return self._fail(PROTOCOL_ERROR, f"close code {code}")
-            text.due = 0
-            if not utf8_feed(&text, payload + 2, size - 2) or text.due:
+            if utf8_feed(UTF8_WHOLE, payload + 2, size - 2) != UTF8_WHOLE:
                 return self._fail(INVALID_DATA, "close reason that is not UTF-8")
             self.close_reason = PyBytes_FromStringAndSize(<const char*> payload + 2, size - 2)
         self.close_code = code

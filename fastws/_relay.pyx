@@ -30,7 +30,7 @@ cdef double ANSWERS = 0.5
 
 # A tunnel's state in bytes, for another process on this machine, of another release perhaps: who
 # changes what stands there, or what it means, counts the version up.
-cdef int STATE_VERSION = 1
+cdef int STATE_VERSION = 2
 cdef object ENVELOPE = Struct("=HI")            # the version, and the CRC of what follows:
 cdef object TUNNEL = Struct("=BB2?Qd")          # RSV bits, who is paused, `_marked` and its age
 cdef object RULES = Struct("=Q?Qddddd")         # the fields of `Rules` in their order

@@ -1232,7 +1232,7 @@ class TestMoving:
     def test_another_version_is_refused(self) -> None:
         tunnel = opened()
         state = tunnel.state(0)
-        with pytest.raises(ValueError, match=r"version 258, not 1$"):
+        with pytest.raises(ValueError, match=r"version 258, not 2$"):
             opened().restore(b"\2\1" + state[2:], 0)
 
     def test_a_broken_state_is_refused(self) -> None:
