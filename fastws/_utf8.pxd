@@ -50,16 +50,16 @@ cdef inline bint utf8_may_go_on(uint8_t state) noexcept nogil:
 
 cdef inline uint8_t utf8_feed(uint8_t state, const uint8_t* data, size_t size) noexcept nogil:
     """The state behind these bytes, if that before them was `state`."""
-    cdef size_t i = 0, end
+    cdef size_t i = 0
+    cdef int j
     cdef uint64_t word = 0, steps = state
+    while size - i >= 8:
+        memcpy(&word, data + i, 8)
+        if steps & 63 != UTF8_WHOLE or word & <uint64_t>0x8080808080808080:
+            for j in range(8):
+                steps = UTF8_STEPS[data[i + j]] >> (steps & 63)
+        i += 8
     while i < size:
-        end = min(i + 8, size)
-        if end - i == 8 and steps & 63 == UTF8_WHOLE:
-            memcpy(&word, data + i, 8)
-            if not word & <uint64_t>0x8080808080808080:
-                i = end
-                continue
-        while i < end:
-            steps = UTF8_STEPS[data[i]] >> (steps & 63)
-            i += 1
+        steps = UTF8_STEPS[data[i]] >> (steps & 63)
+        i += 1
     return <uint8_t> (steps & 63)

@@ -212,6 +212,12 @@ class Proxy:
         ticks = sum(int(stat[11]) + int(stat[12]) for stat in stats)
         return ticks / os.sysconf("SC_CLK_TCK")
 
+    @property
+    def work(self) -> float:
+        """Seconds of processor time that the workers used so far, to the microsecond or so."""
+        texts = [Path(f"/proc/{pid}/schedstat").read_text() for pid in self.worker_pids]
+        return sum(int(text.split()[0]) for text in texts) / 1e9
+
     def _of_all(self, file: str) -> list[str]:
         """What /proc says of all our processes."""
         return [Path(f"/proc/{pid}/{file}").read_text() for pid in (self.pid, *self.worker_pids)]
