@@ -58,9 +58,7 @@ class Stage:
         return ours, self.loop.run_until_complete(made)[0]
 
     async def taken_by_turn(self, size: int) -> list[int]:
-        """What the driver took from clients each time that the loop looked at its descriptors, until
-        it was so much.
-        """
+        """What the driver took from clients at each look of the loop, until it was so much."""
         totals = [0]
         async with asyncio.timeout(PATIENCE):
             while totals[-1] < size:
