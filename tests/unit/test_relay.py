@@ -395,7 +395,6 @@ class TestLengths:
         assert tunnel.code == 1009
 
 
-
 # Autobahn's cases 7.7 and 7.9, with the codes that IANA has registered since.
 VALID_CODES = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014]
 VALID_CODES += [3000, 3999, 4000, 4999]
