@@ -1,4 +1,4 @@
-"""One direction of a tunnel, sans-I/O: which of the bytes that one side sends may go on to the other.
+"""One direction of a tunnel, sans-I/O: which of the bytes that come from one side may go on.
 
 `Pipe` walks the frame headers in them, and keeps the rules of RFC 6455 and those of the route.
 """

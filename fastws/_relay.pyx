@@ -5,7 +5,6 @@ from os import urandom
 from struct import Struct
 from zlib import crc32
 
-cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
 
 from fastws._frame cimport (
