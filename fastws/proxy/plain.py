@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fastws.upstream.peer import Peer
 
 # RFC 9110 section 9.2.2: to send one of these twice does no more than to send it once.
-_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 
 # A body may take its time, and longer if it is large: bytes for which there is one more second.
 _SLOWEST = 1024

@@ -118,7 +118,7 @@ def test_a_sized_body_arrives_and_what_follows_it_does_not(
 def test_a_chunked_body_arrives(play: Callable[..., Play], part: int) -> None:
     parts = [noise(part, seed) for seed in range(5)]
     body = b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in parts) + b"0\r\nX-A: b\r\n\r\n"
-    played = play(ChunkedBody())
+    played = play(ChunkedBody(200))
     assert played.send(body) == body
     assert played.owner.rest == b""
 
@@ -126,7 +126,7 @@ def test_a_chunked_body_arrives(play: Callable[..., Play], part: int) -> None:
 def test_the_payload_of_a_chunked_body_alone(play: Callable[..., Play]) -> None:
     parts = [noise(100 * KIB, seed) for seed in range(3)]
     body = b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in parts) + b"0\r\n\r\n"
-    played = play(ChunkedBody(bare=True))
+    played = play(ChunkedBody(200, bare=True))
     payload = b"".join(parts)
     assert played.send(body, len(payload)) == payload
 
@@ -154,7 +154,7 @@ def test_what_comes_behind_is_told_and_not_sent(stage: Stage, play: Callable[...
 
 
 def test_a_broken_body_is_told(stage: Stage, play: Callable[..., Play]) -> None:
-    body = ChunkedBody()
+    body = ChunkedBody(200)
     played = play(body)
     give(played.near, b"5\r\nhelloXX")
     stage.until(lambda: played.pump.over)
