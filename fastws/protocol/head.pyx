@@ -333,6 +333,10 @@ cdef class RequestHead(Head):
     def keeps_alive(self):
         return keeps_alive(&self.table, self.minor)
 
+    @property
+    def has_body(self):
+        return self.length > 0 or self.chunked()
+
     def body(self, uint64_t most=0):
         if self.chunked():
             return ChunkedBody(self._most, most=most)

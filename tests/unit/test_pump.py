@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import uvloop
+from support.desk import FakeTransport
 from support.sockets import Recorder, Stage, give, shrink_descriptor, take
 
 from fastws._driver import Driver
@@ -222,28 +223,10 @@ def test_two_pumps_may_cross(stage: Stage, play: Callable[..., Play]) -> None:
     played.pump.stop()
 
 
-class FakeTransport:
-    """A transport of the loop."""
-
-    def __init__(self) -> None:
-        self.said: list[Any] = []
-
-    def write(self, data: bytes) -> None:
-        self.said.append(data)
-
-    def pause_reading(self) -> None:
-        self.said.append("pause")
-
-    def resume_reading(self) -> None:
-        self.said.append("resume")
-
-    def get_write_buffer_size(self) -> int:
-        return 3
-
-
 def test_transports_are_fed_and_paused_by_their_protocols() -> None:
     source, sink, owner = FakeTransport(), FakeTransport(), Owner()
-    pump = Pump(source, sink, SizedBody(10), owner, most=MOST)  # type: ignore[arg-type]
+    sink.queued = 3
+    pump = Pump(source, sink, SizedBody(10), owner, most=MOST)
     pump.start(b"")
     pump.feed(b"hello")
     pump.pause()
