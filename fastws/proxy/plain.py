@@ -82,16 +82,12 @@ class PlainRequest(Session):
 
     def unanswered(self, reject: Reject) -> None:
         """Ask again where that is safe (RFC 9110 section 9.2.2)."""
-        exchange, self._exchange = self._exchange, None
-        repeatable = self._head.method in _IDEMPOTENT and self._rewind()
-        if exchange and exchange.stale and repeatable:
+        if self._exchange and self._exchange.stale and self._repeatable():
             # It was closed while the request was on its way: that is nobody's failure.
+            self._exchange = None
             self._ask_again()
-        elif repeatable:
-            super().unanswered(reject)
         else:
-            self._leased.failed()
-            self.fail(reject)
+            super().unanswered(reject)
 
     def interim(self, response: ResponseHead) -> None:
         """Pass it on to a client that knows of such answers."""
@@ -100,6 +96,8 @@ class PlainRequest(Session):
 
     def answered(self, response: ResponseHead, rest: bytes) -> None:
         """Relay the answer, or what takes its place."""
+        if self._passed_over(response.status):
+            return
         self._leased.answered()
         if response.status < 200:
             self.fail(UpstreamReject("The upstream switched protocols without being asked to."))
@@ -256,6 +254,10 @@ class PlainRequest(Session):
             self._context.watchdog.watch(self, self._answer_time)
         else:
             self._context.watchdog.forget(self)
+
+    def _repeatable(self) -> bool:
+        safe = self._head.method in _IDEMPOTENT
+        return (safe or "non_idempotent" in self._forward.next_upstream.on) and self._rewind()
 
     def _rewind(self) -> bool:
         """Take back what was sent of the body; whether all of it is here."""
