@@ -69,9 +69,10 @@ def test_times_are_nginx_s() -> None:
     [
         ("", {}),
         ("proxy_next_upstream off;", {"on": []}),
+        ("proxy_next_upstream error http_502;", {"on": ["error", "http_502"]}),
         (
-            "proxy_next_upstream http_502; proxy_next_upstream_tries 2; proxy_next_upstream_timeout 5s;",
-            {"on": ["http_502"], "tries": 2, "timeout": "5s"},
+            "proxy_next_upstream_tries 2; proxy_next_upstream_timeout 5s;",
+            {"tries": 2, "timeout": "5s"},
         ),
     ],
 )
