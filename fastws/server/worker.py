@@ -258,10 +258,11 @@ class Worker:
         self._context.leave()
         driver = self._context.driver
         deadline = self._loop.time() + seconds
-        # One may open while others move.
-        while await handover.give(sock, driver.tunnels()) or (
-            self._counts.connections > len(driver) and self._loop.time() < deadline
-        ):
+        while True:
+            gone = await handover.give(sock, driver.tunnels())
+            waiting = self._counts.connections > len(driver) and self._loop.time() < deadline
+            if not gone and not waiting:  # one may open while others move
+                return
             await asyncio.sleep(_LOOK)
 
     async def _take_over(self, fd: int) -> None:

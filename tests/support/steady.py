@@ -96,7 +96,9 @@ class Steady:
 
     async def _begin(self, doors: tuple[str, ...]) -> None:
         self._stopping = False
-        peers = [await self._open(doors[i % len(doors)], slow=i % 10 == 0) for i in range(self.count)]
+        peers = [
+            await self._open(doors[i % len(doors)], slow=i % 10 == 0) for i in range(self.count)
+        ]
         self._clients = [
             asyncio.create_task(self._client(peer, slow=i % 10 == 0))
             for i, peer in enumerate(peers)
