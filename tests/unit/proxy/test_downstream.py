@@ -169,10 +169,10 @@ def test_no_request_is_taken_while_draining(sessions: list[Session]) -> None:
     assert (client.status(), client.lingers, sessions) == (503, True, [])
 
 
-def test_an_answer_while_draining_is_the_last(sessions: list[Session]) -> None:
+def test_an_answer_while_leaving_is_the_last(sessions: list[Session]) -> None:
     client = Desk().accept()
     client.send(GET + GET)
-    client.desk.draining = True
+    client.desk.leaving = True
     assert not client.protocol.keeps_alive
     client.protocol.answered(keep=True)
     client.desk.clock.run()
