@@ -23,7 +23,7 @@ class Peer:
     certificate has to be for. It takes at most ``max_conns`` connections (0: any number), and none
     if it is ``down``. ``fail_timeout`` is in nanoseconds; with ``max_fails`` 0 it never loses
     trust. ``name`` is what consistent hashing and sticky cookies know it by. ``state`` is what all
-    workers count of it.
+    workers count of it. ``host`` is the Host header of a request that has none.
     """
 
     address: Address
@@ -36,9 +36,11 @@ class Peer:
     max_fails: int = 1
     fail_timeout: int = 10_000_000_000
     name: str = ""
+    host: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.name = self.name or self.address.authority
+        self.host = b"localhost" if self.address.path else self.address.authority.encode()
 
     def __str__(self) -> str:
         return self.address.authority
