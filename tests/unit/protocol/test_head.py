@@ -394,6 +394,8 @@ class TestResponse:
             b"Transfer-Encoding: chunked\r\nContent-Length: 5",
             b"Transfer-Encoding: chunked, gzip",
             b"Transfer-Encoding: gzip",
+            b"Transfer-Encoding: gzip, chunked",
+            b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
             b"Transfer-Encoding: chunked, chunked",
             b"Transfer-Encoding:",
         ],
