@@ -52,6 +52,7 @@ class RouteTable:
                     ),
                     config.timeouts,
                     max_body=written.max_body,
+                    next_upstream=written.next_upstream,
                 ),
                 path=normal_path(written.path.encode()),
                 allowed_origins=frozenset(origin.encode() for origin in written.allowed_origins),
