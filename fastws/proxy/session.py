@@ -307,9 +307,10 @@ class Session:
         self.fail(reject or Reject(502, _NOBODY))
 
     def _dial(self, peer: Peer) -> None:
-        self._exchange = self._asking(peer)
-        self._context.watchdog.watch(self, self._forward.timeouts.connect)
-        self._exchange.connect(self._context.connector, peer)
+        exchange = self._exchange = self._asking(peer)
+        exchange.connect(self._context.connector, peer)
+        if not exchange.connected:
+            self._context.watchdog.watch(self, self._forward.timeouts.connect)
 
     def _asking(self, peer: Peer) -> Exchange:
         return Exchange(
