@@ -200,12 +200,12 @@ async def _ask_terminal(url: URL) -> str:
         "Origin": "https://hub.example.com",
         "Authorization": "token secret",
     }
-    document = {"type": "file", "format": "text", "content": "4" + "2" * 3_000_000}
+    document = {"type": "file", "format": "text", "content": "4" + "2" * 900_000}
     async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as session:
         async with session.put(url / "api/contents/large.txt", json=document, ssl=False):
             pass
         async with session.get(url / "files/large.txt", ssl=False) as answer:
-            assert len(await answer.read()) == 3_000_001
+            assert len(await answer.read()) == 900_001
         async with session.post(url / "api/terminals", ssl=False) as answer:
             name = (await answer.json())["name"]
         path = url / "terminals/websocket" / name

@@ -81,12 +81,17 @@ def jupyter(folder: Path) -> Iterator[str]:
     command = [
         *(sys.executable, "-m", "jupyter_server", "--no-browser", "--ServerApp.allow_root=True"),
         *(f"--ServerApp.port={port}", f"--ServerApp.root_dir={folder}"),
+        "--ServerApp.allow_remote_access=True",  # by other names than localhost
         "--IdentityProvider.token=secret",
     ]
     environment = {**os.environ, "HOME": str(folder)}
     environment |= {f"JUPYTER_{name}_DIR": str(folder) for name in ("CONFIG", "DATA", "RUNTIME")}
     process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        cwd=folder,  # where its terminals are, too
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         assert until(lambda: _listens(port), 60), "jupyter_server did not come up"

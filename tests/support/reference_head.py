@@ -370,7 +370,7 @@ class RequestHead(_Head):
         encodings = self.values(b"transfer-encoding")
         if encodings and self.version == (1, 0):
             self._refuse("HTTP/1.0 has no Transfer-Encoding")
-        if encodings and len(tokens(encodings)) != 1:
+        if encodings and tokens(encodings) != [b"chunked"]:
             self._refuse("The only transfer coding taken is chunked")
         if self.is_upgrade and (encodings or self.values(b"content-length") != [b"0"]):
             self._refuse("An upgrade request has no body")
