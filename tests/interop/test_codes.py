@@ -6,7 +6,7 @@ import json
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 from support.browser import CHROMIUM, Browser
@@ -122,7 +122,7 @@ class Chromium:
             " done([event.code, event.reason]); }))"
         )
 
-    def __enter__(self) -> Chromium:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
