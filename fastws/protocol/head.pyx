@@ -49,6 +49,10 @@ from fastws.protocol.headers cimport (
 cdef object HOST_AND_PORT = re.compile(
     rb"(?:(?:[0-9A-Za-z._~!$&'()*+,;=-]++|%[0-9A-Fa-f]{2})++|\[([0-9A-Fa-f:.]+)\])(?::[0-9]{0,5})?"
 )
+# As nginx does: the first makes a tunnel to anywhere, the other shows what a browser hides.
+cdef frozenset UNSERVED = frozenset({b"CONNECT", b"TRACE"})
+# RFC 9110 section 15.5.6: a 405 says what is served; other methods are not known not to be.
+cdef tuple ALLOW = ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
 cdef uint8_t TLS_ALERT = 0x15
 cdef uint8_t TLS_HANDSHAKE = 0x16
 
@@ -278,6 +282,10 @@ cdef class Head:
     def values(self, bytes name not None):
         return [value for known, value in self.headers if known.lower() == name]
 
+    cdef bytes _first(self, Known known):
+        cdef const Field* field = next_field(&self.table, known, NULL)
+        return None if field is NULL else bytes_of(value_of(&self.table, field))
+
     # what requests and responses do each in their way
 
     cdef int _begun(self, const uint8_t* data, size_t size) except -1:
@@ -329,15 +337,17 @@ cdef class RequestHead(Head):
     def keeps_alive(self):
         return keeps_alive(&self.table, self.minor)
 
+    @property
+    def has_body(self):
+        return self.length > 0 or self.chunked()
+
     def body(self, uint64_t most=0):
-        return ChunkedBody(most=most) if self.chunked() else SizedBody(self.length)
+        if self.chunked():
+            return ChunkedBody(self._most, most=most)
+        return SizedBody(self.length)
 
     cdef bint chunked(self) noexcept:
         return has(&self.table, TRANSFER_ENCODING)
-
-    cdef bytes _first(self, Known known):
-        cdef const Field* field = next_field(&self.table, known, NULL)
-        return None if field is NULL else bytes_of(value_of(&self.table, field))
 
     cdef bint upgrades(self) noexcept:
         return has(&self.table, UPGRADE) and lists(&self.table, CONNECTION, b"upgrade", 7)
@@ -358,11 +368,16 @@ cdef class RequestHead(Head):
         fragment."""
         cdef Text method, target
         if not is_request_line(data, size, &method, &target):
-            self._refuse(request_line_fault(data[:size]))
+            self._refuse_line(data[:size])
         self.method = bytes_of(method)
         self.target = bytes_of(target)
         self.minor = data[size - 1] - c"0"
         return 0
+
+    cdef int _refuse_line(self, bytes line) except -1:
+        if line.partition(b" ")[0] in UNSERVED:
+            raise Reject(405, "Neither CONNECT nor TRACE is served; use another method.", ALLOW)
+        self._refuse(request_line_fault(line))
 
     cdef bint _whole(self, const uint8_t* data, size_t size) except -1:
         self._raw = data[:size - 1]
@@ -398,7 +413,7 @@ cdef class RequestHead(Head):
         cdef bint coded = has(&self.table, TRANSFER_ENCODING)
         if coded and self.minor == 0:
             self._refuse("HTTP/1.0 has no Transfer-Encoding")
-        if coded and count_codings(&self.table) != 1:
+        if coded and not is_chunked_alone(&self.table):
             self._refuse("The only transfer coding taken is chunked")
         if not coded:
             self.length = int(self._first(CONTENT_LENGTH))
@@ -441,9 +456,9 @@ cdef class ResponseHead(Head):
         if to_head or self.status < 200 or self.status == 204 or self.status == 304:
             return SizedBody(0)
         if self.chunked():
-            return ChunkedBody(bare=bare)
-        length = self.values(b"content-length")
-        return SizedBody(int(length[0])) if length else StreamBody()
+            return ChunkedBody(self._most, bare=bare)
+        length = self._first(CONTENT_LENGTH)
+        return StreamBody() if length is None else SizedBody(int(length))
 
     cdef bint chunked(self) noexcept:
         return self.status not in (101, 204, 304) and has(&self.table, TRANSFER_ENCODING)
@@ -476,9 +491,9 @@ cdef class ResponseHead(Head):
         return True
 
     cdef int _check_framing(self) except -1:
-        """RFC 9112 section 6.1: any other use of Transfer-Encoding is ambiguous."""
-        if self.minor == 0 or not ends_in_chunked(&self.table):
-            self._refuse("its Transfer-Encoding leaves open where the body ends")
+        """RFC 9112 section 7.4: nobody was asked for another coding than chunked."""
+        if self.minor == 0 or not is_chunked_alone(&self.table):
+            self._refuse("its Transfer-Encoding is something else than chunked")
         return 0
 
     cdef int _refuse(self, str fault) except -1:
@@ -505,6 +520,12 @@ cdef inline size_t until_blank(const uint8_t* data, size_t size) noexcept nogil:
     return i
 
 
+cdef inline bint is_unserved(const Text* method) noexcept nogil:
+    if method.size == 5:
+        return memcmp(method.data, b"TRACE", 5) == 0
+    return method.size == 7 and memcmp(method.data, b"CONNECT", 7) == 0
+
+
 cdef bint is_request_line(const uint8_t* line, size_t size, Text* method,
                           Text* target) noexcept nogil:
     cdef size_t i = 0
@@ -521,7 +542,7 @@ cdef bint is_request_line(const uint8_t* line, size_t size, Text* method,
     target.size = line + i - target.data
     if size - i != 9 or memcmp(line + i, b" HTTP/1.", 8) != 0:
         return False
-    if method.size == 0 or method.size == 7 and memcmp(line, b"CONNECT", 7) == 0:
+    if method.size == 0 or is_unserved(method):
         return False
     return c"0" <= line[size - 1] <= c"1"
 
@@ -550,8 +571,6 @@ cdef str request_line_fault(bytes line):
     """Say what is wrong with a request line that is refused."""
     if line.startswith(b"PRI * HTTP/2"):
         return "This is HTTP/2, but this listener speaks HTTP/1.1"
-    if line.startswith(b"CONNECT "):
-        return "CONNECT is refused: this is a reverse proxy"
     if b"#" in line:
         return "The target holds a fragment"
     target = line.partition(b" ")[2]
@@ -604,22 +623,8 @@ cdef bint is_ipv6(bytes address) except -1:
     return True
 
 
-cdef bint ends_in_chunked(const Table* table) noexcept nogil:
-    """Is chunked the last coding, and only the last?"""
-    cdef const Field* field = next_field(table, TRANSFER_ENCODING, NULL)
-    cdef bint last = False
-    cdef size_t count = 0
-    cdef Text rest, coding
-    while field is not NULL:
-        rest = value_of(table, field)
-        while next_element(&rest, &coding):
-            last = named(coding.data, coding.size, b"chunked", 7)
-            count += last
-        field = next_field(table, TRANSFER_ENCODING, field)
-    return last and count == 1
-
-
-cdef size_t count_codings(const Table* table) noexcept nogil:
+cdef bint is_chunked_alone(const Table* table) noexcept nogil:
+    """Is chunked the only coding there is?"""
     cdef const Field* field = next_field(table, TRANSFER_ENCODING, NULL)
     cdef size_t count = 0
     cdef Text rest, coding
@@ -627,8 +632,10 @@ cdef size_t count_codings(const Table* table) noexcept nogil:
         rest = value_of(table, field)
         while next_element(&rest, &coding):
             count += 1
+            if not named(coding.data, coding.size, b"chunked", 7):
+                return False
         field = next_field(table, TRANSFER_ENCODING, field)
-    return count
+    return count == 1
 
 
 # the connection

@@ -202,6 +202,7 @@ class Downstream(asyncio.Protocol):
         if not keep or self._context.leaving or self._lingering:
             self.finish()
             return
+        self._resting = True
         self._on_data = self._keep_early
         self._settings = self._context.settings
         self.head = RequestHead(self._settings.limits)
@@ -272,7 +273,6 @@ class Downstream(asyncio.Protocol):
                 self.finish()
 
     def _rest(self) -> None:
-        self._resting = True
         self._on_data = self._first_bytes
         self._context.idle.add(self)
         self._context.watchdog.watch(self, self._settings.timeouts.keepalive)
@@ -302,11 +302,12 @@ class Downstream(asyncio.Protocol):
             self._known_as(*announced.source)
 
     def _first_bytes(self, data: bytes) -> None:
+        self._context.idle.discard(self)
         if self._resting:
+            # The head of a new connection is due since it was accepted.
             self._resting = False
             self._settings = self._context.settings
-        self._context.idle.discard(self)
-        self._context.watchdog.watch(self, self._settings.timeouts.head)
+            self._context.watchdog.watch(self, self._settings.timeouts.head)
         self._on_data = self._read_head
         self._read_head(data)
 

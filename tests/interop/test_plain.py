@@ -6,6 +6,7 @@ import io
 import shutil
 import subprocess
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -15,12 +16,12 @@ import requests
 import socketio
 from aiohttp import web as aiohttp_web
 from support import peers, web
+from support.applications import SOCKET_IO_TALK, socketio_server, socketio_talk
 from support.browser import CHROMIUM, Browser
 from support.proxy import Proxy, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from pathlib import Path
 
     from support.certificates import Certificates
     from support.loops import LoopThread
@@ -85,6 +86,54 @@ def test_curl(site: str, tmp_path: Path) -> None:
     assert kept.split() == [b"1", b"0", b"0", b"0", b"0"]
 
 
+def test_curl_takes_up_what_it_has_a_part_of(sites: Callable[[str], Proxy], tmp_path: Path) -> None:
+    if not shutil.which("curl"):
+        pytest.skip("needs curl")
+    whole = Path(web.__file__).read_bytes()
+    part = tmp_path / "part"
+    part.write_bytes(whole[:100])
+    url = f"http://{sites('aiohttp').address}/file"
+    command = ["curl", "--silent", "--fail", "--max-time", "30", url]
+    ranged = subprocess.run([*command, "--range", "10-19"], check=True, capture_output=True)
+    assert ranged.stdout == whole[10:20]
+    subprocess.run([*command, "--continue-at", "-", "--output", part], check=True)
+    assert part.read_bytes() == whole
+
+
+@pytest.fixture
+def small(sites: Callable[[str], Proxy], driver: str) -> Iterator[str]:
+    """The URL of a proxy that takes no more than a MiB."""
+    inner = sites("aiohttp").address
+    with Proxy(inner, driver=driver, settings={"routes[0].max_body": str(MIB)}) as proxy:
+        yield f"http://{proxy.address}/echo"
+
+
+def test_clients_that_send_too_much_hear_of_it(
+    small: str, loop: LoopThread, tmp_path: Path
+) -> None:
+    async def by_aiohttp() -> int:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.put(small, data=io.BytesIO(BODY)) as answer,
+        ):
+            return answer.status
+
+    assert requests.put(small, data=BODY, timeout=30).status_code == 413
+    assert httpx.put(small, content=BODY, trust_env=False).status_code == 413
+    assert loop.run(by_aiohttp()) == 413
+    upload = tmp_path / "upload"
+    upload.write_bytes(BODY * 5)
+    if shutil.which("curl"):
+        command = ["curl", "--silent", "--max-time", "30", "--write-out", "%{http_code}", small]
+        for framing in ("Expect:", "Transfer-Encoding: chunked"):
+            done = subprocess.run(
+                [*command, "-T", upload, "-H", framing, "-o", tmp_path / "answer"],
+                capture_output=True,
+                check=False,  # it may count as a failure that not all could be sent
+            )
+            assert done.stdout == b"413", framing
+
+
 def test_requests(site: str) -> None:
     with requests.Session() as session:
         assert session.get(f"{site}/").content == web.PAGE
@@ -144,6 +193,36 @@ def test_a_browser(site: str, tmp_path: Path) -> None:
             })
         """
         assert browser.evaluate(events) == "0,1,2"
+
+
+def test_a_browser_speaks_of_everything_to_one_origin(
+    sites: Callable[[str], Proxy], tmp_path: Path
+) -> None:
+    if not CHROMIUM:
+        pytest.skip("needs chromium")
+    with Browser(tmp_path) as browser:
+        browser.open(f"http://{sites('aiohttp').address}/")
+        assert until(lambda: browser.evaluate("document.title") == "web")
+        together = """
+            new Promise((done, failed) => {
+              const socket = new WebSocket(location.origin.replace('http', 'ws') + '/ws');
+              const source = new EventSource('/events');
+              const file = new Blob([new Uint8Array(2000000).fill(7)]);
+              let events = 0;
+              socket.onerror = failed;
+              source.onmessage = async () => {
+                const answer = await fetch('/echo', {method: 'PUT', body: file});
+                socket.send((await answer.blob()).size + ' ' + ++events);
+              };
+              socket.onmessage = async message => {
+                if (message.data === '2000000 3') {
+                  source.close(); socket.close(1000); socket.onclose = end => done(end.code);
+                }
+                await fetch('/next');
+              };
+            })
+        """
+        assert browser.evaluate(together) == 1000
 
 
 # -- TLS on both sides --------------------------------------------------------------------------
@@ -217,3 +296,10 @@ def test_socketio_of_several_servers(loop: LoopThread, balance: str, driver: str
     finally:
         for runner in runners:
             loop.run(runner.cleanup())
+
+
+@pytest.mark.parametrize("balance", ["ip_hash", "sticky cookie server"])
+def test_socketio_of_node(node_modules: Path, balance: str, driver: str) -> None:
+    with socketio_server(node_modules) as first, socketio_server(node_modules) as second:
+        with Proxy(first, second, driver=driver, flags=("--balance", balance)) as proxy:
+            assert socketio_talk(node_modules, proxy.address) == SOCKET_IO_TALK

@@ -172,7 +172,7 @@ _FIELD = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
 # It starts with the rarer byte, so that the search skips from line to line.
 _TRAILING_SPACE = re.compile(rb"\r(?<=[ \t]\r)")
 # RFC 9112 section 3: single spaces, an upper-case method, a target in origin-form, no fragment.
-_REQUEST_LINE = re.compile(rb'(?!CONNECT )([A-Z-]+) (/[!"$-~]*) HTTP/1\.([01])')
+_REQUEST_LINE = re.compile(rb'(?!(?:CONNECT|TRACE) )([A-Z-]+) (/[!"$-~]*) HTTP/1\.([01])')
 _STARTED_TARGET = re.compile(rb"[^ \n]* ([^ \n]*)")
 # RFC 9112 section 4; many servers leave out the space before an empty reason.
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
@@ -348,6 +348,8 @@ class RequestHead(_Head):
     def _first_line(self, line: bytes) -> None:
         match = _REQUEST_LINE.fullmatch(line)
         if match is None:
+            if line.startswith((b"CONNECT ", b"TRACE ")):
+                raise Reject(405, "Neither CONNECT nor TRACE is served; use another method.")
             self._refuse(_request_line_fault(line))
         self.method, self.target, minor = match.groups()
         self.version = (1, int(minor))
@@ -368,7 +370,7 @@ class RequestHead(_Head):
         encodings = self.values(b"transfer-encoding")
         if encodings and self.version == (1, 0):
             self._refuse("HTTP/1.0 has no Transfer-Encoding")
-        if encodings and len(tokens(encodings)) != 1:
+        if encodings and tokens(encodings) != [b"chunked"]:
             self._refuse("The only transfer coding taken is chunked")
         if self.is_upgrade and (encodings or self.values(b"content-length") != [b"0"]):
             self._refuse("An upgrade request has no body")
@@ -420,7 +422,7 @@ class ResponseHead(_Head):
     def body(self) -> Body:
         """Make what finds the end of this answer's body (RFC 9112 section 6.3)."""
         if self.has_chunked_body:
-            return ChunkedBody()
+            return ChunkedBody(self._limits.headers)
         if self.status in _BODILESS:
             return SizedBody(0)
         length = self.values(b"content-length")
@@ -458,13 +460,12 @@ class ResponseHead(_Head):
         self.reason = reason or b""
 
     def _check_framing(self) -> None:
-        """RFC 9112 section 6.1: any other use of Transfer-Encoding is ambiguous."""
+        """RFC 9112 section 7.4: nobody was asked for another coding than chunked."""
         if not self.values(b"transfer-encoding"):
             return
         codings = tokens(self.values(b"transfer-encoding"))
-        clear = codings[-1:] == [b"chunked"] and codings.count(b"chunked") == 1
-        if self.version == (1, 0) or not clear:
-            self._refuse("its Transfer-Encoding leaves open where the body ends")
+        if self.version == (1, 0) or codings != [b"chunked"]:
+            self._refuse("its Transfer-Encoding is something else than chunked")
 
     def _refuse(self, fault: str) -> NoReturn:
         raise UpstreamReject(f"The upstream's answer is not well-formed HTTP/1.1: {fault}.")
@@ -491,8 +492,6 @@ def _request_line_fault(line: bytes) -> str:
     """Say what is wrong with a request line that is refused."""
     if line.startswith(b"PRI * HTTP/2"):
         return "This is HTTP/2, but this listener speaks HTTP/1.1"
-    if line.startswith(b"CONNECT "):
-        return "CONNECT is refused: this is a reverse proxy"
     if b"#" in line:
         return "The target holds a fragment"
     target = line.partition(b" ")[2]
