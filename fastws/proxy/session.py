@@ -340,21 +340,20 @@ class Session:
         transport, self._exchange = self._exchange.transport, None
         lines, hidden = self._edits(response)
         status = self._forward.answer.status if self._forward.answer else None
-        self._downstream.transport.write(
-            relayed_response(
-                response,
-                lines,
-                hidden,
-                connection,
-                chunked=chunked,
-                status=None if status is None else status_text(status),
-            )
+        head = relayed_response(
+            response,
+            lines,
+            hidden,
+            connection,
+            chunked=chunked,
+            status=None if status is None else status_text(status),
         )
         self._answer = Answer(
             self, self._context.watchdog, transport, self._downstream.transport, body
         )
         timeouts = self._forward.timeouts
         self._answer.start(
+            head,
             rest,
             silence=timeouts.idle,
             stall=timeouts.stall,
