@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.proxy import FASTWS, Proxy
+from support.proxy import FASTWS, Proxy, until
 from support.raw import Upstream, connect, handshake, tunnel
 from support.steady import Steady
 
@@ -116,10 +117,14 @@ def test_a_worker_is_emptied_and_another_has_its_tunnels(
 def test_load_is_evened(upstream: Upstream, tmp_path: Path) -> None:
     with controlled(upstream, tmp_path) as (proxy, command), ExitStack() as stack:
         pairs = [stack.enter_context(tunnel(proxy, upstream)) for _ in range(11)]
-        command("upgrade")  # which puts them together as it likes
+        command("upgrade")
+        assert until(lambda: sorted(loads(command)) == [5, 6])
+        assert command("rebalance") == "moved 0 tunnels\n"
+        with ExitStack() as others:
+            for _ in range(20):
+                others.enter_context(tunnel(proxy, upstream))
         command("rebalance")
         assert sorted(loads(command)) == [5, 6]
-        assert command("rebalance") == "moved 0 tunnels\n"
         talk(pairs)
 
 
@@ -138,24 +143,67 @@ def test_a_signal_upgrades_too(upstream: Upstream, tmp_path: Path) -> None:
 def test_a_configuration_with_a_fault_leaves_all_as_it_was(
     upstream: Upstream, tmp_path: Path
 ) -> None:
-    file = tmp_path / "fastws.toml"
+    file, path = tmp_path / "fastws.toml", tmp_path / "s.sock"
     good = f"""
-        listeners = [{{ address = "127.0.0.1:0" }}]
+        listeners = ["unix:{path}"]
         [[upstreams]]
         name = "default"
         servers = ["{upstream.address}"]
     """
     file.write_text(good)
-    with controlled(upstream, tmp_path, flags=(str(file),)) as (proxy, command):
+    with controlled(upstream, tmp_path, flags=(str(file),), listen=()) as (proxy, command):
         with tunnel(proxy, upstream) as pair:
-            file.write_text(f"nonsense = 1\n{good}")
-            assert "nonsense" in command("upgrade", fails=True)
-            talk([pair])
-            assert status(command)["pid"] == proxy.pid
+            # The second fault is one that only the new process comes across.
+            for fault, text in (
+                ("nonsense", f"nonsense = 1\n{good}"),
+                ("cannot write", good.replace("[[", f'pid = "{tmp_path}/no/pid"\n[[', 1)),
+            ):
+                file.write_text(text)
+                assert fault in command("upgrade", fails=True)
+                talk([pair])
+                assert status(command)["pid"] == proxy.pid
+                with tunnel(proxy, upstream) as another:
+                    talk([another])
             file.write_text(good)
             command("upgrade")
             talk([pair])
         proxy.forgive("upgrade_failed")
+        assert [line for line in proxy.stray if "cannot write" not in line] == []
+        proxy.stray.clear()
+
+
+def test_commands_and_watchers_are_answered_while_another_begins(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    with Upstream() as free:
+        admin = free.address
+    settings = {"admin.listen": admin, "pid": tmp_path / "pid"}
+    with controlled(upstream, tmp_path, settings=settings) as (proxy, command):
+        over = threading.Event()
+        answers: list[bytes] = []
+        faults: list[BaseException] = []
+
+        def ask() -> None:
+            try:
+                while not over.is_set():
+                    status(command)
+                    with connect(admin) as wire:
+                        wire.send(b"GET /readyz HTTP/1.1\r\n\r\n")
+                        answers.append(wire.sock.recv(100)[:12])
+            except BaseException as fault:  # noqa: BLE001
+                faults.append(fault)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        for _ in range(3):
+            command("upgrade")
+        over.set()
+        asking.join()
+        assert not faults
+        assert set(answers) <= {b"HTTP/1.1 200", b"HTTP/1.1 503"}
+        last = status(command)["pid"]
+        assert last != proxy.pid
+        assert (tmp_path / "pid").read_text() == f"{last}\n"
 
 
 def test_tunnels_over_tls_stay_and_are_drained(
