@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastws._driver import own_address, peer_address
 from fastws.errors import HANG_UP, Reject
 from fastws.protocol.handshake import judge
 from fastws.protocol.head import RequestHead
+from fastws.protocol.proxy_header import ProxyHeader
 from fastws.protocol.responses import error_response, page_response, reply_response
 from fastws.proxy.handshake import Handshake
 from fastws.proxy.plain import PlainRequest
@@ -47,6 +49,7 @@ class Downstream(asyncio.Protocol):
         "_session",
         "_settings",
         "_surplus",
+        "announced",
         "client",
         "door",
         "head",
@@ -58,9 +61,11 @@ class Downstream(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, context: Context, door: str, *, tls: bool) -> None:
+    def __init__(self, context: Context, door: str, *, tls: bool, announced: bool = False) -> None:
         self.door = door  # the listener that it came through
         self.tls = tls
+        # What a proxy says of the connection before anything else.
+        self.announced = ProxyHeader() if announced else None
         self.host = ""  # the client's address, or empty behind a Unix socket
         self.port = 0
         self.client = "unix:"
@@ -82,10 +87,11 @@ class Downstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
-        self.host, self.port = peer_address(transport.get_extra_info("socket").fileno())
-        if self.host:
-            host = f"[{self.host}]" if ":" in self.host else self.host
-            self.client = f"{host}:{self.port}"
+        self._known_as(*peer_address(transport.get_extra_info("socket").fileno()))
+        if self.announced and not self.announced.complete:
+            self._on_data = partial(self._announcement, self.announced)
+        elif self.announced:
+            self._introduce(self.announced)
         self._context.opened()
         self._surplus = self._context.full
         self._context.idle.add(self)
@@ -131,7 +137,10 @@ class Downstream(asyncio.Protocol):
             self.finish()
         else:
             seconds = self._settings.timeouts.head
-            self._reject(Reject(408, f"The request's head did not arrive within {seconds:g} s."))
+            unannounced = self.announced and not self.announced.complete
+            what = "PROXY header" if unannounced else "request's head"
+            why = f"The {what} did not arrive within {seconds:g} s."
+            self._reject(Reject(HANG_UP if unannounced else 408, why))
 
     # what a session wants
 
@@ -258,6 +267,29 @@ class Downstream(asyncio.Protocol):
         self._context.watchdog.watch(self, self._settings.timeouts.keepalive)
         self.transport.resume_reading()
 
+    def _known_as(self, host: str, port: int) -> None:
+        """Take note of the client's address; there is none behind a Unix socket."""
+        self.host, self.port = host, port
+        self.client = client_name(host, port)
+
+    def _announcement(self, announced: ProxyHeader, data: bytes) -> None:
+        """Read what a proxy says of the connection."""
+        try:
+            rest = announced.feed(data)
+        except Reject as reject:
+            self._reject(reject)
+            return
+        if rest is not None:
+            self._introduce(announced)
+            self._on_data = self._first_bytes
+            if rest:
+                self._first_bytes(rest)
+
+    def _introduce(self, announced: ProxyHeader) -> None:
+        """Take the address for the client's; sites are told whether to (nginx: real_ip_header)."""
+        if announced.source and not self._settings.config.sites:
+            self._known_as(*announced.source)
+
     def _first_bytes(self, data: bytes) -> None:
         if self._resting:
             self._resting = False
@@ -323,6 +355,13 @@ class Downstream(asyncio.Protocol):
             self._context.watchdog.watch(self, self._settings.timeouts.linger)
         else:
             self.transport.abort()
+
+
+def client_name(host: str, port: int) -> str:
+    """Return what the log calls a client at an address."""
+    if not host:
+        return "unix:"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _nobody(_data: bytes) -> None:

@@ -7,6 +7,7 @@ import select
 from typing import TYPE_CHECKING
 
 from fastws.errors import FastwsError
+from fastws.proxy.announced import AnnouncedAcceptor
 from fastws.proxy.downstream import Downstream
 from fastws.server import tls
 from fastws.server.listener import BACKLOG
@@ -33,7 +34,7 @@ class Acceptors:
         self._timeouts = config.timeouts
         self._listeners = config.listeners
         self._doors = list(doors)
-        self._bare: list[Acceptor] = []
+        self._bare: list[Acceptor | AnnouncedAcceptor] = []
         self._servers: list[asyncio.Server] = []
         self._tls = {i: tls.server_context(config.listeners[i]) for i in {i for i, _ in doors}}
 
@@ -81,8 +82,13 @@ class Acceptors:
         door = str(listener.address)
 
         def downstream() -> Downstream:
-            return Downstream(context, door, tls=listener.address.tls)
+            return Downstream(
+                context, door, tls=listener.address.tls, announced=listener.proxy_protocol
+            )
 
+        if tls_context and listener.proxy_protocol:
+            self._bare.append(AnnouncedAcceptor(context, sock, downstream, tls_context, timeouts))
+            return
         if context.sockets and tls_context is None:
             self._bare.append(context.sockets.listen(sock, downstream, timeouts.stall))
             return

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastws.config.model import Limits
 from fastws.protocol.head import RequestHead
+
+if TYPE_CHECKING:
+    from fastws.protocol.proxy_header import ProxyHeader
 
 
 class Incoming:
@@ -22,6 +27,7 @@ class Incoming:
         assert self.request.feed(head.encode("latin-1")) == b""
         self.host = host
         self.port = 50000
+        self.announced: ProxyHeader | None = None
         self.listener = listener
         self.tls = tls
         self.handshake = handshake

@@ -42,9 +42,11 @@ class Site:
         }
         self._real_address = RealAddress(written.real_address) if written.real_address else None
 
-    def client(self, incoming: Incoming) -> str:
-        """Return the client's address, which a trusted peer's header may name."""
-        return self._real_address.of(incoming) if self._real_address else incoming.host
+    def client(self, incoming: Incoming) -> tuple[str, int]:
+        """Return the client's address and port, which a trusted peer's header may name."""
+        if self._real_address:
+            return self._real_address.of(incoming)
+        return incoming.host, incoming.port
 
     def serve(self, visit: Visit) -> Forward | Reply:
         """Say what is done with a request."""

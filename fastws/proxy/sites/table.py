@@ -54,7 +54,7 @@ class SiteTable:
         hosts = incoming.request.values(b"host")
         found = sites.by_host.find(host_name(hosts[0]) if hosts else b"")
         site, match = found or (sites.default, None)
-        visit = Visit(incoming, site, site.client(incoming))
+        visit = Visit(incoming, site, *site.client(incoming))
         if match:
             visit.take(match)
         try:
