@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from fastws.admin import places
 from fastws.config.model import Address, Config
 from fastws.errors import FastwsError
-from fastws.server import listener
-from fastws.server.control import LONGEST, Control
+from fastws.server import control, listener, watchers
+from fastws.server.control import Control
 from fastws.server.holding import Holding, pack, unpack
 from fastws.server.watchers import Watchers
 
@@ -38,7 +38,10 @@ class Entrances:
         self._config = config
         self._log = log
         self._control = Control(commands.by_name())
-        self._serve: tuple[Serve, Serve] = (self._control.serve, Watchers(commands).serve)
+        self._serve: tuple[tuple[Serve, int], ...] = (
+            (self._control.serve, control.LONGEST),
+            (Watchers(commands).serve, watchers.LONGEST),
+        )
         self._inherited: dict[Key, list[Set]] = {}
         self._bound: dict[Key, list[Set]] = {}
         self._servers: list[asyncio.Server] = []
@@ -68,8 +71,9 @@ class Entrances:
         _close({key: sets for key, sets in self._inherited.items() if key not in self._bound})
         self._inherited = {}
         for (_, kind), sets in self._bound.items():
+            serve, longest = self._serve[kind]
             for sock in chain(*sets):
-                server = await asyncio.start_server(self._serve[kind], sock=sock, limit=LONGEST)
+                server = await asyncio.start_server(serve, sock=sock, limit=longest)
                 self._servers.append(server)
 
     def held(self) -> tuple[Holding, list[socket.socket]]:
