@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 # nginx: lingering_time 30s, lingering_timeout 5s.
 _PATIENCE = 5
 
+# For the first bytes of a new connection when there will be no more requests here, in seconds.
+_MOMENT = 1.0
+
 
 class Downstream(asyncio.Protocol):
     """Reads requests, one after another, and hands each to a session, which answers through here.
@@ -152,7 +155,7 @@ class Downstream(asyncio.Protocol):
     @property
     def keeps_alive(self) -> bool:
         """Whether another request may follow this one."""
-        return self.head.keeps_alive and not self._context.draining
+        return self.head.keeps_alive and not self._context.leaving
 
     def take_early(self) -> bytes:
         """Hand over the bytes that came behind the request."""
@@ -196,9 +199,10 @@ class Downstream(asyncio.Protocol):
     def answered(self, *, keep: bool) -> None:
         """Read the next request, or else close behind the answer."""
         self._session = None
-        if not keep or self._context.draining or self._lingering:
+        if not keep or self._context.leaving or self._lingering:
             self.finish()
             return
+        self._resting = True
         self._on_data = self._keep_early
         self._settings = self._context.settings
         self.head = RequestHead(self._settings.limits)
@@ -224,6 +228,14 @@ class Downstream(asyncio.Protocol):
         else:
             self.transport.close()
         self._context.watchdog.watch(self, self._settings.timeouts.linger)
+
+    def hurry(self) -> None:
+        """Close a connection that was answered; a new one has a moment for its request to come."""
+        if self._resting:
+            self.dismiss()
+        else:
+            self._resting = True
+            self._context.watchdog.watch(self, _MOMENT)
 
     def dismiss(self) -> None:
         """Close a connection on which no request is under way."""
@@ -261,7 +273,6 @@ class Downstream(asyncio.Protocol):
                 self.finish()
 
     def _rest(self) -> None:
-        self._resting = True
         self._on_data = self._first_bytes
         self._context.idle.add(self)
         self._context.watchdog.watch(self, self._settings.timeouts.keepalive)
@@ -291,11 +302,12 @@ class Downstream(asyncio.Protocol):
             self._known_as(*announced.source)
 
     def _first_bytes(self, data: bytes) -> None:
+        self._context.idle.discard(self)
         if self._resting:
+            # The head of a new connection is due since it was accepted.
             self._resting = False
             self._settings = self._context.settings
-        self._context.idle.discard(self)
-        self._context.watchdog.watch(self, self._settings.timeouts.head)
+            self._context.watchdog.watch(self, self._settings.timeouts.head)
         self._on_data = self._read_head
         self._read_head(data)
 

@@ -51,6 +51,8 @@ class Handshake(Session):
 
     def answered(self, response: ResponseHead, rest: bytes) -> None:
         """Judge a whole head and the bytes behind it."""
+        if self._passed_over(response.status):
+            return
         self._leased.answered()
         try:
             agreed = check_answer(self._request, response)

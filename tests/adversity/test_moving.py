@@ -2,88 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.proxy import FASTWS, Proxy, until
+from support.control import Controlled, config
+from support.proxy import until
 from support.raw import Upstream, connect, handshake, tunnel
-from support.steady import Steady
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from support.certificates import Certificates
-
-    Command = Callable[..., str]
 
 
 @pytest.fixture(autouse=True)
 def _bare_driver(driver: str) -> None:
     if driver == "transport":
         pytest.skip("its tunnels do not move")
-
-
-@contextmanager
-def controlled(upstream: object, folder: Path, **more: Any) -> Iterator[tuple[Proxy, Command]]:
-    """A proxy of two workers, and its commands; ended by one, whichever process it is by then."""
-    control = folder / "control"
-
-    def command(*words: str, fails: bool = False) -> str:
-        done = subprocess.run(
-            [FASTWS, *words, "--control", control],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert bool(done.returncode) == fails, done
-        return done.stderr if fails else done.stdout
-
-    flags = (*more.pop("flags", ()), "--control", str(control))
-    with Proxy(upstream, workers=2, flags=flags, **more) as proxy:
-        try:
-            yield proxy, command
-        finally:
-            command("stop")
-            proxy.process.wait(10)
-
-
-def status(command: Command) -> dict[str, Any]:
-    return json.loads(command("status", "--json"))
-
-
-def loads(command: Command) -> list[int]:
-    """The tunnels of each worker that serves."""
-    workers = status(command)["workers"]
-    return [worker["tunnels"] for worker in workers if worker["state"] == "serving"]
-
-
-@pytest.mark.slow
-def test_no_message_is_lost_over_upgrades_and_moves(tmp_path: Path) -> None:
-    with Steady(200) as load, controlled(load, tmp_path) as (proxy, command):
-        host, _, port = proxy.address.partition(":")
-        load.begin(host, int(port))
-        pids = {proxy.pid}
-        for _ in range(10):
-            worker = status(command)["workers"][0]["worker"]
-            assert command("drain", str(worker), "--move") == "closed 0 tunnels\n"
-            command("rebalance")
-            assert max(loads(command)) - min(loads(command)) <= 1
-            assert command("upgrade").endswith(" 0 tunnels stay until they end\n")
-            pids.add(status(command)["pid"])
-            assert sum(loads(command)) == 200
-        assert len(pids) == 11
-        load.end()
-        assert load.counts["messages"] > 200 * 5
-        closed = proxy.matching("tunnel_closed")
-        assert {event["ended_by"] for event in closed} == {"client"}
-        assert len({event["id"] for event in closed}) == len(closed) == 200
 
 
 def talk(pairs: list[tuple[Any, Any]]) -> None:
@@ -97,39 +35,42 @@ def talk(pairs: list[tuple[Any, Any]]) -> None:
 def test_a_worker_is_emptied_and_another_has_its_tunnels(
     upstream: Upstream, tmp_path: Path
 ) -> None:
-    with controlled(upstream, tmp_path) as (proxy, command), ExitStack() as stack:
+    text = config(upstream.address)
+    with Controlled(tmp_path, text, workers=2) as proxy, ExitStack() as stack:
         pairs = [stack.enter_context(tunnel(proxy, upstream)) for _ in range(10)]
-        before = status(command)
+        before = proxy.ask("status")
         number = before["workers"][0]["worker"]
-        assert command("drain", str(number), "--move") == "closed 0 tunnels\n"
-        after = status(command)
+        assert proxy.say("drain", number, "--move") == "closed 0 tunnels"
+        after = proxy.ask("status")
         assert before["workers"][0]["pid"] not in {each["pid"] for each in after["workers"]}
-        assert sum(loads(command)) == 10
+        assert sum(proxy.loads) == 10
         for totals in (before["totals"], after["totals"]):
             assert (totals["opened"], totals["tunnels"], totals["connections"]) == (10, 10, 10)
         assert after["servers"][0]["connections"] == after["servers"][0]["served"] == 10
         talk(pairs)
-        assert "only the tunnels of a worker can move" in command(
-            "drain", upstream.address, "--move", fails=True
+        assert "only the tunnels of a worker can move" in proxy.refuse(
+            "drain", upstream.address, "--move"
         )
 
 
 def test_load_is_evened(upstream: Upstream, tmp_path: Path) -> None:
-    with controlled(upstream, tmp_path) as (proxy, command), ExitStack() as stack:
+    text = config(upstream.address)
+    with Controlled(tmp_path, text, workers=2) as proxy, ExitStack() as stack:
         pairs = [stack.enter_context(tunnel(proxy, upstream)) for _ in range(11)]
-        command("upgrade")
-        assert until(lambda: sorted(loads(command)) == [5, 6])
-        assert command("rebalance") == "moved 0 tunnels\n"
+        proxy.say("upgrade")
+        assert until(lambda: sorted(proxy.loads) == [5, 6])
+        assert proxy.say("rebalance") == "moved 0 tunnels"
         with ExitStack() as others:
             for _ in range(20):
                 others.enter_context(tunnel(proxy, upstream))
-        command("rebalance")
-        assert sorted(loads(command)) == [5, 6]
+        assert until(lambda: sum(proxy.loads) == 11)
+        proxy.say("rebalance")
+        assert sorted(proxy.loads) == [5, 6]
         talk(pairs)
 
 
 def test_a_signal_upgrades_too(upstream: Upstream, tmp_path: Path) -> None:
-    with controlled(upstream, tmp_path) as (proxy, command):
+    with Controlled(tmp_path, config(upstream.address), workers=2) as proxy:
         with tunnel(proxy, upstream) as pair:
             proxy.signal(signal.SIGUSR2)
             proxy.event("upgraded")
@@ -137,35 +78,28 @@ def test_a_signal_upgrades_too(upstream: Upstream, tmp_path: Path) -> None:
             talk([pair])
             with tunnel(proxy, upstream) as another:
                 talk([pair, another])
-        assert status(command)["pid"] != proxy.pid
+        assert proxy.ask("status")["pid"] != proxy.pid
 
 
 def test_a_configuration_with_a_fault_leaves_all_as_it_was(
     upstream: Upstream, tmp_path: Path
 ) -> None:
-    file, path = tmp_path / "fastws.toml", tmp_path / "s.sock"
-    good = f"""
-        listeners = ["unix:{path}"]
-        [[upstreams]]
-        name = "default"
-        servers = ["{upstream.address}"]
-    """
-    file.write_text(good)
-    with controlled(upstream, tmp_path, flags=(str(file),), listen=()) as (proxy, command):
+    good = config(upstream.address, listen=(f"unix:{tmp_path}/s.sock",))
+    with Controlled(tmp_path, good, workers=2) as proxy:
         with tunnel(proxy, upstream) as pair:
             # The second fault is one that only the new process comes across.
-            for fault, text in (
-                ("nonsense", f"nonsense = 1\n{good}"),
-                ("cannot write", good.replace("[[", f'pid = "{tmp_path}/no/pid"\n[[', 1)),
+            for fault, line in (
+                ("nonsense", "nonsense = 1"),
+                ("write", f'pid = "{tmp_path}/no/p"'),
             ):
-                file.write_text(text)
-                assert fault in command("upgrade", fails=True)
+                proxy.file.write_text(f"{line}\n{good}")
+                assert fault in proxy.refuse("upgrade")
                 talk([pair])
-                assert status(command)["pid"] == proxy.pid
+                assert proxy.ask("status")["pid"] == proxy.pid
                 with tunnel(proxy, upstream) as another:
                     talk([another])
-            file.write_text(good)
-            command("upgrade")
+            proxy.file.write_text(good)
+            proxy.say("upgrade")
             talk([pair])
         proxy.forgive("upgrade_failed")
         assert [line for line in proxy.stray if "cannot write" not in line] == []
@@ -177,8 +111,8 @@ def test_commands_and_watchers_are_answered_while_another_begins(
 ) -> None:
     with Upstream() as free:
         admin = free.address
-    settings = {"admin.listen": admin, "pid": tmp_path / "pid"}
-    with controlled(upstream, tmp_path, settings=settings) as (proxy, command):
+    more = f'admin.listen = "{admin}"\npid = "{tmp_path}/pid"'
+    with Controlled(tmp_path, config(upstream.address, more=more), workers=2) as proxy:
         over = threading.Event()
         answers: list[bytes] = []
         faults: list[BaseException] = []
@@ -186,7 +120,7 @@ def test_commands_and_watchers_are_answered_while_another_begins(
         def ask() -> None:
             try:
                 while not over.is_set():
-                    status(command)
+                    proxy.ask("status")
                     with connect(admin) as wire:
                         wire.send(b"GET /readyz HTTP/1.1\r\n\r\n")
                         answers.append(wire.sock.recv(100)[:12])
@@ -196,32 +130,31 @@ def test_commands_and_watchers_are_answered_while_another_begins(
         asking = threading.Thread(target=ask)
         asking.start()
         for _ in range(3):
-            command("upgrade")
+            proxy.say("upgrade")
         over.set()
         asking.join()
         assert not faults
+        assert answers
         assert set(answers) <= {b"HTTP/1.1 200", b"HTTP/1.1 503"}
-        last = status(command)["pid"]
+        last = proxy.ask("status")["pid"]
         assert last != proxy.pid
-        assert (tmp_path / "pid").read_text() == f"{last}\n"
+        assert until(lambda: (tmp_path / "pid").read_text() == f"{last}\n")
 
 
 def test_tunnels_over_tls_stay_and_are_drained(
     upstream: Upstream, tmp_path: Path, certificates: Certificates
 ) -> None:
-    listen = ("127.0.0.1:0", "wss://127.0.0.1:0")
-    flags = certificates.flags
+    text = config(upstream.address, listen=("127.0.0.1:0", "wss://127.0.0.1:0"))
+    text += "[drain]\nspread = 0.1\n"
     context = certificates.client()
     with (
-        controlled(
-            upstream, tmp_path, listen=listen, flags=flags, settings={"drain.spread": "100ms"}
-        ) as (proxy, command),
+        Controlled(tmp_path, text, workers=2, flags=certificates.flags) as proxy,
         tunnel(proxy, upstream) as plain,
         connect(proxy.addresses[1].removeprefix("wss://")) as client,
     ):
         client.sock = context.wrap_socket(client.sock, server_hostname="localhost")
         with handshake(client, upstream) as server:
-            assert command("upgrade").endswith(" 1 tunnels stay until they end\n")
+            assert proxy.say("upgrade").endswith(" 1 tunnels stay until they end")
             talk([plain])
             assert client.read_close() == (1012, "service restart")
             assert server.read_close() == (1012, "service restart")

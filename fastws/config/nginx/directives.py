@@ -77,6 +77,8 @@ hsl     1!    client_body_timeout client_max_body_size keepalive_requests keepal
 hsl     1!    lingering_timeout proxy_connect_timeout proxy_http_version
 hsl     1!    proxy_read_timeout
 hsl     1!    proxy_send_timeout proxy_ssl_trusted_certificate
+hsl     1!    proxy_next_upstream_tries proxy_next_upstream_timeout
+hsl     1+    proxy_next_upstream
 hsl     1!    resolver_timeout send_timeout
 hsl     1+    resolver
 hsl     1-2   keepalive_timeout proxy_cookie_domain proxy_cookie_path proxy_redirect
@@ -172,11 +174,6 @@ hsl     1+    error_log
 m       1+    error_log
 hslix   1+    access_log
 h       2+    log_format
-"""
-
-_NEXT = """
-hsl     1+    proxy_next_upstream
-hsl     1!    proxy_next_upstream_tries proxy_next_upstream_timeout
 """
 
 _IDLE = """
@@ -356,7 +353,6 @@ _TABLES = (
     (Fate.GUARD, "without it clients get in, or get through, that nginx keeps out", _GUARD),
     (Fate.OWN_WAY, "it tunes nginx's workings; fastws has its own", _OWN),
     (Fate.OWN_WAY, "fastws logs to standard error, in its own format", _LOGS),
-    (Fate.OWN_WAY, "fastws asks the next server when one gives no answer, each once", _NEXT),
     (Fate.OWN_WAY, "it guards nothing by itself", _IDLE),
     (Fate.LEFT_OUT, "fastws serves no files", _FILES),
     (Fate.LEFT_OUT, "fastws has no cache", _CACHE),
