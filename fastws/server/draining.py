@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _DRAINED = "drained"
 _ENDING = 10.0
 
+_Amount = Annotated[float, msgspec.Meta(ge=0, le=1e9)]  # no nonsense: neither below nor NaN
+
 
 class Drain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which tunnels are to be closed, and how: see `fastws.server.drain`. Times in seconds.
@@ -30,10 +32,10 @@ class Drain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     target: str | None = None
-    rate: float = 0
+    rate: _Amount = 0
     code: int = 1012  # RFC 6455's registry: service restart
-    jitter: float | None = None
-    deadline: float = 300
+    jitter: _Amount | None = None
+    deadline: _Amount = 300
     undo: bool = False
     move: bool = False
 

@@ -68,11 +68,13 @@ class Entrances:
 
     async def open(self) -> None:
         """Answer there, and nowhere else."""
-        _close({key: sets for key, sets in self._inherited.items() if key not in self._bound})
+        left = {key: sets for key, sets in self._inherited.items() if key not in self._bound}
         self._inherited = {}
+        listener.close(_all(left))
+        listener.unlink(address for address, _ in left)
         for (_, kind), sets in self._bound.items():
             serve, longest = self._serve[kind]
-            for sock in chain(*sets):
+            for sock in chain.from_iterable(sets):
                 server = await asyncio.start_server(serve, sock=sock, limit=longest)
                 self._servers.append(server)
 
@@ -85,13 +87,14 @@ class Entrances:
         for server in self._servers:
             server.close()
         self._servers.clear()
-        self._bound = {}
+        listener.close(_all(self._bound) + _all(self._inherited))
+        self._bound, self._inherited = {}, {}
 
     def close(self) -> None:
-        """Open no more."""
-        bound = self._bound
+        """Open no more; what another process still answers at stays."""
+        ours = [address for address, kind in self._bound if (address, kind) not in self._inherited]
         self.release()
-        _close(bound)
+        listener.unlink(ours)
 
     async def finish(self) -> None:
         """Answer those who wait for the end."""
@@ -124,6 +127,5 @@ def _bind_privately(address: Address) -> Set:
         os.umask(mask)
 
 
-def _close(sets: dict[Key, list[Set]]) -> None:
-    listener.close(chain.from_iterable(chain.from_iterable(sets.values())))
-    listener.unlink(address for address, _ in sets)
+def _all(sets: dict[Key, list[Set]]) -> Set:
+    return list(chain.from_iterable(chain.from_iterable(sets.values())))

@@ -138,10 +138,16 @@ class Supervisor:
                 await self._entrances.open()
             await self._begin(config)
             if not self._stops:
-                pid.write()
+                self._write(pid)
                 self._announce()
             await self.stopped.wait()
             await self._entrances.finish()
+
+    def _write(self, pid: PidFile) -> None:
+        try:
+            pid.write()
+        except FastwsError as error:  # who serves by now goes on
+            self.log.error("no_pid_file", message=str(error))  # noqa: TRY400 - one line
 
     def _inherit(self, predecessor: Predecessor) -> None:
         """Go on with what a process leaves us."""

@@ -36,8 +36,8 @@ class Estate(msgspec.Struct, frozen=True):
     """What the new process gets.
 
     ``number`` is the last one that a tunnel had; ``peers`` are the places of servers, as
-    `fastws.server.peers` has them. The sockets come with it: those of the listeners, those of the
-    entrances, and so many that were ``given`` to us.
+    `fastws.server.peers` has them. The sockets come with it: so many that were ``given`` to us,
+    those of the listeners, and those of the entrances.
     """
 
     number: int

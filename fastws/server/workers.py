@@ -118,7 +118,8 @@ class Workers:
         try:
             await child.ask(messages.Commit)
         except FastwsError as error:
-            self._log.error("worker_failed", message=str(error))
+            if not child.dismissed:
+                self._log.error("worker_failed", message=str(error))
             child.kill()
 
     async def ask_all(
