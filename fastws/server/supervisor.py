@@ -305,9 +305,12 @@ class Supervisor:
         Raises FastwsError when the end is near.
         """
         async with self.workers.still:
-            if self._stopping:
-                raise FastwsError("the proxy is about to end")
+            self._check_for_the_end()
             yield self.workers.serving
+
+    def _check_for_the_end(self) -> None:
+        if self._stopping:
+            raise FastwsError("the proxy is about to end")
 
     async def _go_by(self, config: Config) -> None:
         """Let all workers go by a configuration, and be so many as it says.
@@ -392,6 +395,8 @@ class Supervisor:
         successor = begin(self._loop, estate, [*given, *sockets, *more])
         try:
             await successor.up()
+            self._check_for_the_end()
+            successor.serve()
         except BaseException:
             successor.close()
             raise

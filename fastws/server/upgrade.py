@@ -80,13 +80,17 @@ class Successor:
         self._channel = Channel(loop, sock, self._hear, self._ended)
 
     async def up(self) -> None:
-        """Wait until it is up, and let it serve. Raises FastwsError if it does not come so far."""
+        """Wait until it is up. Raises FastwsError if it does not come so far."""
         try:
             await asyncio.wait_for(asyncio.shield(self._up), _BIRTH)
-            self._channel.send(b"serve")
         except TimeoutError:
             os.kill(self.pid, signal.SIGKILL)  # it has not ended, or we had heard of it
             raise FastwsError("the new process did not begin in time") from None
+
+    def serve(self) -> None:
+        """Let it serve. Raises FastwsError if it is gone."""
+        try:
+            self._channel.send(b"serve")
         except OSError as error:
             raise FastwsError(f"the new process does not listen: {error.strerror}") from error
 

@@ -91,6 +91,8 @@ def test_the_new_process_is_up_and_takes_what_tunnels_come_through(
     async def play() -> None:
         served = asyncio.ensure_future(heir.up(taken.set_result))
         await successor.up()
+        assert not served.done()
+        successor.serve()
         await served
         with socket.socket() as sock:
             successor.give(sock)
