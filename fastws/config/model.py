@@ -23,7 +23,7 @@ from fastws.config.names import (
     read_site_host,
     read_variable,
 )
-from fastws.config.pattern import compile_pattern, group_names, split_pattern
+from fastws.config.pattern import Pattern, compile_pattern, group_names, split_pattern
 from fastws.config.template import Part, Template, read_template
 from fastws.config.units import (
     read_positive_seconds,
@@ -58,6 +58,7 @@ __all__ = [
     "OtherMethods",
     "Part",
     "Pass",
+    "Pattern",
     "RealAddress",
     "Replacement",
     "Route",
