@@ -102,8 +102,9 @@ class Supervisor:
         finally:
             self._forget_tasks()
             self.log.close()
-            # Or one that comes now would end us, with a status of its own.
+            # What comes now changes nothing, and there is no loop that could hear of it.
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+            signal.set_wakeup_fd(-1)
             self._loop.close()
 
     # life
