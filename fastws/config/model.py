@@ -370,7 +370,8 @@ class Step(_Struct, frozen=True, kw_only=True):
     that ``pattern`` matches, and goes ``on`` or does what nginx's flag says. ``return`` answers
     with ``status`` and, as text or Location, with ``value``. ``break`` ends the steps. ``if`` does
     its own ``steps`` and changes to its ``action`` when the ``test`` of ``value`` holds: against
-    ``operand``, or with ``~`` and its like against ``pattern``.
+    ``operand``, with ``~`` and its like against ``pattern``, or with ``-f`` (a file), ``-d`` (a
+    folder), ``-e`` (either) and ``-x`` (an executable one) of what the path leads to now.
     """
 
     do: Literal["set", "rewrite", "return", "break", "if"]
@@ -379,7 +380,9 @@ class Step(_Struct, frozen=True, kw_only=True):
     pattern: str = ""
     then: Literal["on", "last", "break", "redirect", "permanent"] = "on"
     status: Annotated[int, Meta(ge=0, le=999)] = 0
-    test: Literal["set", "=", "!=", "~", "~*", "!~", "!~*"] = "set"
+    test: Literal[
+        "set", "=", "!=", "~", "~*", "!~", "!~*", "-f", "-d", "-e", "-x", "!-f", "!-d", "!-e", "!-x"
+    ] = "set"
     operand: Words = ()
     steps: tuple["Step", ...] = ()
     action: Action | None = None
