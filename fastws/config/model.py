@@ -259,18 +259,19 @@ class Case(_Struct, frozen=True, kw_only=True):
 
 
 class Map(_Struct, frozen=True, kw_only=True):
-    """A variable, whose value is looked up by another text (nginx: map, geo).
+    """A variable, whose value is looked up by another text (nginx: map, geo, split_clients).
 
     Exact keys come first, then hosts with a wildcard, the longest first, then patterns in order;
-    of networks the smallest counts. The value holds for the whole request once it is known,
-    unless the map is ``volatile``.
+    of networks the smallest counts. Of shares, such as "0.5%", it is the one that the text's hash
+    lies in, and the default has what they leave. The value holds for the whole request once it is
+    known, unless the map is ``volatile``.
     """
 
     variable: Name
     source: Words
     cases: tuple[Case, ...] = ()
     default: Words = ()
-    compare: Literal["text", "hosts", "networks"] = "text"
+    compare: Literal["text", "hosts", "networks", "shares"] = "text"
     volatile: bool = False
 
 
