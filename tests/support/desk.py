@@ -226,7 +226,7 @@ class Desk:
         self.connector = Connector()
         self.access_log = Log()
         self.idle: set[Downstream] = set()
-        self.draining = self.full = False
+        self.draining = self.leaving = self.full = False
         self.connections = 0
 
     def forward(self, **fields: Any) -> Forward:
