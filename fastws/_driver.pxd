@@ -30,7 +30,7 @@ cdef class Driver:
     cdef object _timer
     cdef public double interval
 
-    cdef int _link(self, LegTunnel tunnel) except -1
+    cdef int _link(self, LegTunnel tunnel, Leg downstream, Leg upstream, passage) except -1
     cdef int _unlink(self, LegTunnel tunnel) except -1
 
 

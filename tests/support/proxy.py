@@ -52,7 +52,9 @@ class Proxy:
         self.log_format = log_format
         command = [str(FASTWS), "serve", "--log-format", log_format]
         command += ["--driver", driver or self.driver]
-        command += ["--workers", str(workers or self.workers)]
+        workers = self.workers if workers is None else workers
+        if workers:  # 0: as the file says
+            command += ["--workers", str(workers)]
         for address in listen:
             command += ["--listen", address]
         for upstream in upstreams:
