@@ -71,6 +71,10 @@ class Context:
         for downstream in list(self.idle):
             downstream.hurry()
 
+    def stay(self) -> None:
+        """Let requests follow one another again."""
+        self.leaving = False
+
     def drain(self) -> None:
         """Take no more requests, and close the connections that have none."""
         self.leaving = self.draining = True

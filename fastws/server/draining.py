@@ -131,9 +131,11 @@ class Draining:
         spread = min(spread, asked.deadline)
         async with supervisor.steady():
             new = await supervisor.workers.begin_in_place_of(child)
+            within = supervisor.opening
             if asked.move:
-                within = supervisor.opening
                 await moves.leave([child], [new], within=within, log=supervisor.log)
+            else:
+                await moves.finish(child, within=within)
         stop = partial(
             messages.Stop,
             code=asked.code,

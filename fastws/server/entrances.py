@@ -42,7 +42,7 @@ class Entrances:
             (self._control.serve, control.LONGEST),
             (Watchers(commands).serve, watchers.LONGEST),
         )
-        self._inherited: dict[Key, list[Set]] = {}
+        self._inherited: dict[Key, list[Set]] = {}  # another process answers there
         self._bound: dict[Key, list[Set]] = {}
         self._servers: list[asyncio.Server] = []
 
@@ -75,19 +75,24 @@ class Entrances:
         for (_, kind), sets in self._bound.items():
             serve, longest = self._serve[kind]
             for sock in chain.from_iterable(sets):
-                server = await asyncio.start_server(serve, sock=sock, limit=longest)
+                server = await asyncio.start_server(serve, sock=sock.dup(), limit=longest)
                 self._servers.append(server)
 
     def held(self) -> tuple[Holding, list[socket.socket]]:
         """Return what another process needs to have the same sockets, and these."""
         return pack(self._bound)
 
-    def release(self) -> None:
-        """Let go of what another process has; who is connected stays so."""
+    def lend(self) -> None:
+        """Let another process answer, until `open`; who is connected stays so."""
         for server in self._servers:
             server.close()
         self._servers.clear()
-        listener.close(_all(self._bound) + _all(self._inherited))
+        self._inherited |= self._bound
+
+    def release(self) -> None:
+        """Let go of what another process has."""
+        self.lend()
+        listener.close(_all(self._inherited))
         self._bound, self._inherited = {}, {}
 
     def close(self) -> None:

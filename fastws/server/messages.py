@@ -102,11 +102,20 @@ class Drain(_Order, frozen=True, tag="drain"):
     door: str = ""
 
 
+class Leave(_Order, frozen=True, tag="leave"):
+    """Accept no more, and wait until who was accepted has a tunnel or an answer.
+
+    That is for so many ``seconds`` at most. Tunnels go on.
+    """
+
+    seconds: float
+
+
 class HandOver(_OrderWithOne, frozen=True, tag="hand over"):
     """Give tunnels to who has the other end of the socket that comes with this: so many at most.
 
-    With ``leave`` accept no more connections, and give all that can move, those too that open in
-    the next ``leave`` seconds.
+    With ``leave`` give all that can move, those too that open in the next ``leave`` seconds: see
+    `Leave`.
     """
 
     most: int | None = None
@@ -117,7 +126,7 @@ class TakeOver(_OrderWithOne, frozen=True, tag="take over"):
     """Take the tunnels that come through the socket that comes with this."""
 
 
-Order = Drain | HandOver | TakeOver | Take | Prepare | Commit | Report | Reopen | Stop
+Order = Drain | Leave | HandOver | TakeOver | Take | Prepare | Commit | Report | Reopen | Stop
 
 
 # From a worker.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING
@@ -56,7 +56,17 @@ async def leave(
 
     givers = [child for child in leaving if not child.settled]
     takers = cycle(sorted(staying, key=lambda child: child.tunnels))
-    await asyncio.gather(*map(one, givers, takers))
+    others = (finish(child, within=within) for child in leaving if child.settled)
+    await asyncio.gather(*others, *map(one, givers, takers))
+
+
+async def finish(child: Child, *, within: float) -> None:
+    """Let a worker that is to end open the tunnels, and give the answers, that it has begun.
+
+    It has so many seconds. If it is gone, nothing is under way there.
+    """
+    with suppress(FastwsError):
+        await child.ask(partial(messages.Leave, seconds=within), seconds=_SECONDS + within)
 
 
 async def give(source: Child, sock: socket.socket, *, within: float, log: Log) -> None:

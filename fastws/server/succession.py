@@ -6,6 +6,7 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
+from fastws.errors import FastwsError
 from fastws.server import moves
 
 if TYPE_CHECKING:
@@ -18,8 +19,21 @@ if TYPE_CHECKING:
 
 
 async def give(leaving: Sequence[Child], successor: Successor, *, within: float, log: Log) -> None:
-    """Let workers give their tunnels to a new process: see `fastws.server.moves.leave`."""
+    """Let workers give their tunnels to a new process: see `fastws.server.moves.leave`.
 
+    Raises FastwsError when it ends before it has all that can move.
+    """
+    giving = asyncio.ensure_future(_give(leaving, successor, within, log))
+    try:
+        await asyncio.wait([giving, successor.gone], return_when=asyncio.FIRST_COMPLETED)
+        if successor.gone.done():
+            raise FastwsError("the new process ended before it had all tunnels")
+        giving.result()
+    finally:
+        giving.cancel()
+
+
+async def _give(leaving: Sequence[Child], successor: Successor, within: float, log: Log) -> None:
     async def one(child: Child) -> None:
         ours, theirs = socket.socketpair()
         with ours:
@@ -27,8 +41,10 @@ async def give(leaving: Sequence[Child], successor: Successor, *, within: float,
                 successor.give(theirs)
             await moves.give(child, ours, within=within, log=log)
 
-    givers = [child for child in leaving if not child.settled]
-    outcomes = await asyncio.gather(*map(one, givers), return_exceptions=True)
+    going = (
+        moves.finish(child, within=within) if child.settled else one(child) for child in leaving
+    )
+    outcomes = await asyncio.gather(*going, return_exceptions=True)
     for fault in outcomes:
         if isinstance(fault, OSError):
             log.error("tunnels_stay", message=fault.strerror)

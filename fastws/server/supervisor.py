@@ -60,6 +60,7 @@ class Supervisor:
     peers: PeerTable
     plan: messages.Plan
     _logs: OpenLog
+    _pid_file: PidFile
 
     def __init__(self, load: Load, *, with_demo: bool = False) -> None:
         self._load = load
@@ -132,21 +133,21 @@ class Supervisor:
             if self._predecessor:
                 self._inherit(self._predecessor)
             self._handle_signals()
-            pid = PidFile(config.pid)
-            stack.callback(pid.remove)
+            self._pid_file = PidFile(config.pid)
+            stack.callback(self._pid_file.remove)
             self._entrances.bind()
             if not self._predecessor:
                 await self._entrances.open()
             await self._begin(config)
             if not self._stops:
-                self._write(pid)
+                self._write_pid()
                 self._announce()
             await self.stopped.wait()
             await self._entrances.finish()
 
-    def _write(self, pid: PidFile) -> None:
+    def _write_pid(self) -> None:
         try:
-            pid.write()
+            self._pid_file.write()
         except FastwsError as error:  # who serves by now goes on
             self.log.error("no_pid_file", message=str(error))  # noqa: TRY400 - one line
 
@@ -167,6 +168,8 @@ class Supervisor:
             if not self._stops:
                 raise
         self.ready = not self._stops
+        if self._predecessor and self.ready:
+            self._predecessor.serving()
 
     async def _own(self) -> None:
         """Wait until the process lets us serve whose place we take, if there is one.
@@ -362,21 +365,20 @@ class Supervisor:
     async def upgrade(self) -> dict[str, int]:
         """Let a new process take our place; returns its pid, and how many tunnels are ``left``.
 
-        Raises FastwsError when it does not come up; then all is as before.
+        Raises FastwsError when it does not come up, or ends before it has what can move; then we
+        go on.
         """
         async with self.steady() as leaving:
             try:
                 successor = await self._begin_successor()
+                await self._hand_over(successor, leaving)
             except FastwsError as error:
                 self.log.error("upgrade_failed", message=str(error))  # noqa: TRY400 - one line
                 raise
-            self.log.info("upgraded", pid=successor.pid)
+            self.ready = False
             self._notifier.successor(successor.pid)
             self.listeners.release()
             self._entrances.release()
-            self.ready = False
-            await succession.give(leaving, successor, within=self.opening, log=self.log)
-            successor.close()
             drain = self.plan.config.drain
             self._stopping = self._loop.create_task(
                 self._end(_restart(drain), drain.spread + drain.timeout)
@@ -397,11 +399,35 @@ class Supervisor:
         try:
             await successor.up()
             self._check_for_the_end()
-            successor.serve()
         except BaseException:
             successor.close()
             raise
         return successor
+
+    async def _hand_over(self, successor: Successor, leaving: Sequence[Child]) -> None:
+        """Let a process that is up serve, and have our tunnels.
+
+        Raises FastwsError when it ends meanwhile; then we go on.
+        """
+        self._owner = False
+        self._entrances.lend()
+        try:
+            await successor.serve()
+            self.log.info("upgraded", pid=successor.pid)
+            await succession.give(leaving, successor, within=self.opening, log=self.log)
+        except FastwsError:
+            await self._go_on()
+            raise
+        finally:
+            successor.close()
+
+    async def _go_on(self) -> None:
+        """Serve again, in place of a process that is gone. Raises FastwsError."""
+        self._check_for_the_end()
+        self._owner = True
+        self._write_pid()
+        await self._entrances.open()
+        await self._go_by(self.plan.config)
 
     async def _upgrade_and_log(self) -> None:
         with suppress(FastwsError):
@@ -412,6 +438,8 @@ class Supervisor:
     def _end_within(self, spread: float, timeout: float) -> None:
         self.ready = False
         self._notifier.stopping()
+        if self._predecessor:
+            self._predecessor.stopping()
         self._close_listeners()
         if self._stopping:
             self._stopping.cancel()

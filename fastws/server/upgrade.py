@@ -2,8 +2,9 @@
 
 The old one starts the program again, and gives it the listening sockets and what has to go on: the
 places of servers on the board, and the numbers of tunnels. When the new one says that it is up, it
-is told to serve, and the workers of the old one give their tunnels to its workers, and drain what
-cannot move. If it does not come so far, it has accepted nobody, and the old one goes on.
+is told to serve, and when it says that it does, the workers of the old one give their tunnels to
+its workers. Only then the old one lets go of the sockets, and drains what cannot move. If the new
+one ends before that, the old one goes on, with the tunnels that it still has.
 """
 
 from __future__ import annotations
@@ -66,33 +67,46 @@ class Failed(_Message, frozen=True, tag="failed"):
     error: str
 
 
+class Serving(_Message, frozen=True, tag="serving"):
+    """It accepts connections."""
+
+
+class Stopping(_Message, frozen=True, tag="stopping"):
+    """It was told to stop: nobody is to go on in its place."""
+
+
 _estate = msgspec.json.Decoder(Estate)
-_news = msgspec.json.Decoder(Up | Failed)
+_news = msgspec.json.Decoder(Up | Failed | Serving | Stopping)
 
 
 class Successor:
-    """The new process, for the old one."""
+    """The new process, for the old one.
+
+    ``gone`` has a result when it has ended before we had no more to do with it, and nobody told it
+    to.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pid: int, sock: socket.socket) -> None:
         self.pid = pid
+        self.gone: asyncio.Future[None] = loop.create_future()
         self._up: asyncio.Future[None] = loop.create_future()
-        self._up.add_done_callback(asyncio.Future.exception)  # not everybody waits for it
+        self._serving: asyncio.Future[None] = loop.create_future()
+        for future in (self._up, self._serving):
+            future.add_done_callback(asyncio.Future.exception)  # not everybody waits for it
+        self._stopping = False
         self._channel = Channel(loop, sock, self._hear, self._ended)
 
     async def up(self) -> None:
         """Wait until it is up. Raises FastwsError if it does not come so far."""
-        try:
-            await asyncio.wait_for(asyncio.shield(self._up), _BIRTH)
-        except TimeoutError:
-            os.kill(self.pid, signal.SIGKILL)  # it has not ended, or we had heard of it
-            raise FastwsError("the new process did not begin in time") from None
+        await self._wait_for(self._up)
 
-    def serve(self) -> None:
-        """Let it serve. Raises FastwsError if it is gone."""
+    async def serve(self) -> None:
+        """Let it serve, and wait until it does. Raises FastwsError if it does not come so far."""
         try:
             self._channel.send(b"serve")
         except OSError as error:
             raise FastwsError(f"the new process does not listen: {error.strerror}") from error
+        await self._wait_for(self._serving)
 
     def give(self, sock: socket.socket) -> None:
         """Let it take the tunnels that come through ``sock``. Raises OSError."""
@@ -102,18 +116,33 @@ class Successor:
         """Have no more to do with it: it ends if it was not told to serve."""
         self._channel.close()
 
+    async def _wait_for(self, step: asyncio.Future[None]) -> None:
+        try:
+            await asyncio.wait_for(asyncio.shield(step), _BIRTH)
+        except TimeoutError:
+            os.kill(self.pid, signal.SIGKILL)  # it has not ended, or we had heard of it
+            raise FastwsError("the new process did not begin in time") from None
+
     def _hear(self, data: bytes, _descriptors: list[int]) -> None:
-        news = _news.decode(data)
-        if self._up.done():
-            return
-        if isinstance(news, Failed):
-            self._up.set_exception(FastwsError(news.error))
-        else:
-            self._up.set_result(None)
+        match _news.decode(data):
+            case Up():
+                self._up.set_result(None)
+            case Serving():
+                self._serving.set_result(None)
+            case Failed(error):
+                self._fail(error)
+            case Stopping():
+                self._stopping = True
 
     def _ended(self) -> None:
-        if not self._up.done():
-            self._up.set_exception(FastwsError("the new process ended before it began"))
+        self._fail("the new process ended before it began")
+        if not self._stopping:
+            self.gone.set_result(None)
+
+    def _fail(self, error: str) -> None:
+        for step in (self._up, self._serving):
+            if not step.done():
+                step.set_exception(FastwsError(error))
 
 
 def begin(
@@ -186,15 +215,26 @@ class Predecessor:
                 told.set_exception(FastwsError("the old process does not wait for us any more"))
             self.over.set()
 
-        channel = Channel(loop, self._socket, hear, ended)
-        with suppress(OSError):  # we hear of its end
-            channel.send(msgspec.json.encode(Up()))
+        Channel(loop, self._socket, hear, ended)
+        self._say(Up())
         await told
+
+    def serving(self) -> None:
+        """Say that we accept connections."""
+        self._say(Serving())
+
+    def stopping(self) -> None:
+        """Say that we were told to stop."""
+        self._say(Stopping())
 
     def failed(self, error: str) -> None:
         """Say why we do not come so far."""
+        self._say(Failed(error))
+
+    def _say(self, news: Up | Failed | Serving | Stopping) -> None:
+        # One who does not hear it has ended, or does not wait for us: we hear of that.
         with suppress(OSError):
-            self._socket.send(msgspec.json.encode(Failed(error)))
+            self._socket.send(msgspec.json.encode(news))
 
 
 def predecessor() -> Predecessor | None:

@@ -130,21 +130,20 @@ class Worker:
     async def _carry_out(self, order: messages.Order, descriptors: list[int]) -> None:
         fault = ""
         try:
+            _check_count(order, descriptors)
             await self._obey(order, descriptors)
         except FastwsError as error:
             fault = str(error)
         self._say(messages.Done(order.number, fault))
 
     async def _obey(self, order: messages.Order, descriptors: list[int]) -> None:
-        if len(descriptors) < order.descriptors:  # the system gives no more than we may have
-            for fd in descriptors:
-                os.close(fd)
-            raise FastwsError("a worker has no descriptors left")
         match order:
             case messages.Take() | messages.Prepare() | messages.Commit():
                 await self._change(order, descriptors)
             case messages.Drain():
                 await self._drain(order)
+            case messages.Leave():
+                await self._leave(order.seconds)
             case messages.HandOver():
                 await self._hand_over(order, descriptors[0])
             case messages.TakeOver():
@@ -225,6 +224,7 @@ class Worker:
         old, self._acceptors = self._acceptors, new.acceptors
         self._plan = new.plan
         self._context.replace_settings(new.settings)
+        self._context.stay()
         self._log.configure(new.plan.config.log.level, new.plan.config.log.format)
         await new.acceptors.start()
         await old.finish()
@@ -255,18 +255,18 @@ class Worker:
         """Give tunnels through a socket. Raises FastwsError when they are not taken."""
         with socket.socket(fileno=fd) as sock:
             if order.leave:
-                await self._give_all(sock, order.leave)
+                await self._leave(order.leave, sock)
             else:
                 await handover.give(sock, self._context.driver.tunnels()[: order.most])
 
-    async def _give_all(self, sock: socket.socket, seconds: float) -> None:
-        """Accept no more, and give all that can move, and what opens in so many seconds."""
+    async def _leave(self, seconds: float, sock: socket.socket | None = None) -> None:
+        """Accept no more, and wait so long for what is under way; all that can goes by ``sock``."""
         self._acceptors.close()
         self._context.leave()
         driver = self._context.driver
         deadline = self._loop.time() + seconds
-        while True:
-            gone = await handover.give(sock, driver.tunnels())
+        while self._context.leaving:
+            gone = await handover.give(sock, driver.tunnels()) if sock else 0
             waiting = self._counts.connections > len(driver) and self._loop.time() < deadline
             if not gone and not waiting:  # one may open while others move
                 return
@@ -328,6 +328,14 @@ class Worker:
         self._log.error(
             "fault", message=context.get("message", ""), error=repr(error) if error else ""
         )
+
+
+def _check_count(order: messages.Order, descriptors: list[int]) -> None:
+    """Raise FastwsError, and close them, if there are fewer than ``order`` comes with."""
+    if len(descriptors) < order.descriptors:  # the system gives no more than we may have
+        for fd in descriptors:
+            os.close(fd)
+        raise FastwsError("a worker has no descriptors left")
 
 
 def _most_connections() -> int:

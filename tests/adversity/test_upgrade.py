@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from support.control import Controlled, config
 from support.frames import BINARY
+from support.proxy import until
 from support.raw import Upstream, connect, meanwhile, request, switching, tunnel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
 moves = pytest.mark.usefixtures("_bare_driver")
 
@@ -26,12 +30,10 @@ def _bare_driver(driver: str) -> None:
 
 
 @pytest.fixture
-def proxy(tmp_path: Path, upstream: Upstream, driver: str) -> Iterator[Controlled]:
+def proxy(tmp_path: Path, upstream: Upstream) -> Iterator[Controlled]:
     """One of two workers, at a port and at a Unix socket."""
     text = config(upstream.address, listen=("127.0.0.1:0", f"unix:{tmp_path}/door"))
     with Controlled(tmp_path, text, workers=2) as running:
-        if driver == "transport":
-            running.forgive("tunnels_stay")
         yield running
 
 
@@ -50,6 +52,26 @@ def is_served(address: str | Controlled, upstream: Upstream) -> None:
     with tunnel(address, upstream) as (client, server):
         client.send_text("hello")
         assert server.read_message() == b"hello"
+
+
+def successor(proxy: Controlled) -> int:
+    """The new process, as soon as there is one; it may serve already, or never come to that."""
+    found: list[int] = []
+
+    def look() -> bool:
+        for child in children(proxy.pid):
+            with suppress(OSError):
+                if b"FASTWS_PREDECESSOR=" in Path(f"/proc/{child}/environ").read_bytes():
+                    found.append(child)
+        return bool(found)
+
+    assert until(look)
+    return found[0]
+
+
+def children(pid: int) -> list[int]:
+    """The processes that one has begun."""
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 # -- what is under way --------------------------------------------------------------------------
@@ -130,3 +152,75 @@ def test_a_tunnel_of_which_half_has_ended_ends_where_it_is(
         assert client.read_message() == b"last words"
         client.expect_end()
         proxy.event("tunnel_closed", ended_by="client_lost")
+
+
+# -- who dies -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when", ["at once", "when it has begun"])
+def test_the_old_process_goes_on_when_the_new_one_is_killed(
+    proxy: Controlled, upstream: Upstream, door: str, when: str
+) -> None:
+    pid = proxy.pid
+    with tunnel(door, upstream) as (client, server):
+        for _ in range(2):
+            with ThreadPoolExecutor(1) as pool:
+                refused = pool.submit(proxy.refuse, "upgrade")
+                victim = successor(proxy)
+                if when == "when it has begun":
+                    assert until(lambda victim=victim: children(victim))
+                os.kill(victim, signal.SIGKILL)
+                assert "the new process ended before it began" in refused.result(20)
+            assert proxy.ask("status")["pid"] == pid
+            client.send_text("still here")
+            assert server.read_message() == b"still here"
+            for _ in range(4):
+                is_served(door, upstream)
+        proxy.ask("upgrade")
+        is_served(door, upstream)
+    proxy.forgive("upgrade_failed")
+
+
+def accepted(proxy: Controlled, count: int) -> bool:
+    """Whether so many connections are under way."""
+    return until(lambda: proxy.ask("status")["totals"]["connections"] == count)
+
+
+def test_the_old_process_goes_on_when_the_new_one_is_killed_before_it_has_all(
+    proxy: Controlled, upstream: Upstream, door: str, driver: str
+) -> None:
+    with tunnel(door, upstream) as (client, server), connect(door) as late:
+        late.send(request()[:30])
+        assert accepted(proxy, 2)
+        with meanwhile(proxy.refuse, "upgrade") as refused:
+            os.kill(proxy.event("upgraded")["pid"], signal.SIGKILL)
+            assert "the new process ended before it had all tunnels" in refused.result(20)
+        assert proxy.ask("status")["pid"] == proxy.pid
+        late.send(request()[30:])
+        with upstream.accept() as other:
+            other.read_head()
+            other.send(switching())
+            assert late.read_head().status == 101
+        if driver == "transport":
+            client.send_text("still here")
+            assert server.read_message() == b"still here"
+    for _ in range(4):
+        is_served(door, upstream)
+    proxy.ask("upgrade")
+    is_served(door, upstream)
+    proxy.forgive("upgrade_failed", "tunnels_stay")
+
+
+def test_both_processes_end_when_they_are_told_to_while_tunnels_move(
+    proxy: Controlled, door: str
+) -> None:
+    with connect(door) as late:
+        late.send(request()[:30])
+        assert accepted(proxy, 1)
+        with upgrading(proxy):
+            proxy.event("upgraded")
+            proxy.say("stop")
+            late.close()
+    assert proxy.process.wait(20) == 0
+    with pytest.raises((ConnectionRefusedError, FileNotFoundError)):
+        connect(door)

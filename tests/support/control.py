@@ -67,8 +67,8 @@ class Controlled(Proxy):
         return [worker["tunnels"] for worker in workers if worker["state"] == "serving"]
 
     def stop(self) -> int:
-        """End it, whichever process it is by now."""
-        if self.matching("upgraded"):
+        """End it, whichever process it is by now, if it has not ended."""
+        if self.matching("upgraded") and self.control.exists():
             self.say("stop")
             return self.wait()
         return super().stop()

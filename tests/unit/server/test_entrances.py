@@ -171,6 +171,36 @@ def test_another_process_that_does_not_come_so_far_leaves_all_as_it_is(tmp_path:
     run(scenario())
 
 
+def test_another_process_that_ends_early_gives_back_what_it_was_lent(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        path = tmp_path / "control"
+        config = Config(control=str(path), admin=Admin(listen=HERE))
+        old, new = await handed_over(config, config)
+        old.lend()
+        await new.open()
+        assert await named(path) == await watched(port_of(old)) == "new"
+        new.release()  # as a kill does
+        await old.open()
+        assert await named(path) == await watched(port_of(old)) == "old"
+        old.close()
+        assert not path.exists()
+
+    run(scenario())
+
+
+def test_what_is_lent_stays_where_it_is(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        path = tmp_path / "control"
+        old, new = await handed_over(Config(control=str(path)), Config(control=str(path)))
+        old.lend()
+        await new.open()
+        old.close()
+        assert await named(path) == "new"
+        new.close()
+
+    run(scenario())
+
+
 def test_where_another_process_is_elsewhere_nothing_is_left_behind(tmp_path: Path) -> None:
     async def scenario() -> None:
         path, other = tmp_path / "control", tmp_path / "other"

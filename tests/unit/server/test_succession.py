@@ -3,11 +3,16 @@ from __future__ import annotations
 import asyncio
 import socket
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from support.workers import Puppet, child_and_puppet
 
+from fastws.errors import FastwsError
 from fastws.server import messages, succession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Log:
@@ -23,16 +28,21 @@ def run(scenario: Any) -> None:
     asyncio.run(asyncio.wait_for(scenario, 10))
 
 
+def successor_that(give: Callable[[socket.socket], None]) -> Any:
+    """A new process that does not end by itself."""
+    return SimpleNamespace(give=give, gone=asyncio.get_running_loop().create_future())
+
+
 def test_each_worker_gives_through_a_socket_of_its_own() -> None:
     async def scenario() -> None:
         given: list[socket.socket] = []
-        successor: Any = SimpleNamespace(give=lambda sock: given.append(sock.dup()))
+        successor: Any = successor_that(lambda sock: given.append(sock.dup()))
         pairs = [child_and_puppet() for _ in range(3)]
         settled, _ = pairs[2]
         settled.driver = "transport"
         log: Any = Log()
         await succession.give([child for child, _ in pairs], successor, within=7, log=log)
-        assert [puppet.kinds for _, puppet in pairs] == [["HandOver"], ["HandOver"], []]
+        assert [puppet.kinds for _, puppet in pairs] == [["HandOver"], ["HandOver"], ["Leave"]]
         assert {puppet.orders[0].leave for _, puppet in pairs[:2]} == {7}
         # The other ends are closed, so that who takes sees the end.
         assert [sock.recv(1) for sock in given] == [b"", b""]
@@ -53,15 +63,33 @@ def test_what_stays_is_told_of_and_keeps_no_other_from_going() -> None:
 
         (one, first), (two, second) = child_and_puppet(), child_and_puppet(obey=lambda _: "no")
         log: Any = Log()
-        lost: Any = SimpleNamespace(give=give)
+        lost: Any = successor_that(give)
         await succession.give([one], lost, within=7, log=log)
-        deaf: Any = SimpleNamespace(give=lambda _: None)
+        deaf: Any = successor_that(lambda _: None)
         await succession.give([two, one], deaf, within=7, log=log)
         assert log.lines == [{"message": "Broken pipe"}, {"worker": 0, "message": "no"}]
         assert first.kinds == ["HandOver"]
         for child, puppet in ((one, first), (two, second)):
             child.ended()
             puppet.close()
+
+    run(scenario())
+
+
+def test_nobody_waits_for_a_new_process_that_is_gone() -> None:
+    async def scenario() -> None:
+        child, puppet = child_and_puppet(obey=lambda _: None)
+        successor = successor_that(lambda _: None)
+        log: Any = Log()
+        giving = asyncio.ensure_future(succession.give([child], successor, within=7, log=log))
+        await asyncio.sleep(0)
+        assert not giving.done()
+        successor.gone.set_result(None)
+        with pytest.raises(FastwsError, match="ended before it had all tunnels"):
+            await giving
+        assert log.lines == []
+        child.ended()
+        puppet.close()
 
     run(scenario())
 

@@ -92,8 +92,11 @@ def test_the_new_process_is_up_and_takes_what_tunnels_come_through(
         served = asyncio.ensure_future(heir.up(taken.set_result))
         await successor.up()
         assert not served.done()
-        successor.serve()
+        serving = asyncio.ensure_future(successor.serve())
         await served
+        assert not serving.done()
+        heir.serving()
+        await serving
         with socket.socket() as sock:
             successor.give(sock)
         os.close(await taken)
@@ -101,7 +104,32 @@ def test_the_new_process_is_up_and_takes_what_tunnels_come_through(
         await heir.over.wait()
 
     loop.run_until_complete(asyncio.wait_for(play(), 10))
+    assert not successor.gone.done()
     heir.failed("not any more")
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_new_process_that_ends_is_gone_unless_it_was_told_to_stop(
+    loop: asyncio.AbstractEventLoop, ends: tuple[socket.socket, socket.socket], *, told: bool
+) -> None:
+    ours, theirs = ends
+    upgrade._send(ours, NOTHING, [])
+    heir = Predecessor(theirs.detach())
+    successor = Successor(loop, 1, ours)
+
+    async def play() -> None:
+        served = asyncio.ensure_future(heir.up(os.close))
+        await successor.up()
+        serving = asyncio.ensure_future(successor.serve())
+        await served
+        if told:
+            heir.stopping()
+        heir._socket.shutdown(socket.SHUT_RDWR)
+        with pytest.raises(FastwsError, match="the new process ended before it began"):
+            await serving
+
+    loop.run_until_complete(asyncio.wait_for(play(), 10))
+    assert successor.gone.done() != told
 
 
 def test_an_heir_that_nobody_waits_for_any_more_does_not_serve(
