@@ -76,9 +76,12 @@ async def give(source: Child, sock: socket.socket, *, within: float, log: Log) -
 
 
 async def take(target: Child, sock: socket.socket, *, log: Log) -> None:
-    """Let a worker take the tunnels that come through a socket."""
-    with _faults_logged(log, target):
+    """Let a worker take the tunnels that come through a socket, unless it is told to end."""
+    try:
         await target.ask(messages.TakeOver, [sock.fileno()], seconds=2 * _SECONDS)
+    except FastwsError as error:
+        if not target.dismissed:
+            _log_fault(log, error, target)
 
 
 def plan(loads: Sequence[int]) -> list[tuple[int, int, int]]:
@@ -133,5 +136,9 @@ def _faults_logged(log: Log, child: Child | None = None) -> Iterator[None]:
     try:
         yield
     except FastwsError as error:
-        whose = {"worker": child.number} if child else {}
-        log.error("tunnels_stay", **whose, message=str(error))  # noqa: TRY400 - one line
+        _log_fault(log, error, child)
+
+
+def _log_fault(log: Log, error: FastwsError, child: Child | None) -> None:
+    whose = {"worker": child.number} if child else {}
+    log.error("tunnels_stay", **whose, message=str(error))

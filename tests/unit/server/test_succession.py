@@ -9,7 +9,7 @@ import pytest
 from support.workers import Puppet, child_and_puppet
 
 from fastws.errors import FastwsError
-from fastws.server import messages, succession
+from fastws.server import messages, moves, succession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +88,21 @@ def test_nobody_waits_for_a_new_process_that_is_gone() -> None:
         with pytest.raises(FastwsError, match="ended before it had all tunnels"):
             await giving
         assert log.lines == []
+        child.ended()
+        puppet.close()
+
+    run(scenario())
+
+
+def test_who_is_to_end_takes_no_tunnels_and_that_is_no_fault() -> None:
+    async def scenario() -> None:
+        child, puppet = child_and_puppet(obey=lambda _: "no")
+        log: Any = Log()
+        for ending in (False, True):
+            child.dismissed = ending
+            with socket.socket() as sock:
+                await moves.take(child, sock, log=log)
+        assert log.lines == [{"worker": 0, "message": "no"}]
         child.ended()
         puppet.close()
 
