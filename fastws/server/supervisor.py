@@ -100,7 +100,7 @@ class Supervisor:
             serving.result()
         finally:
             self._forget_tasks()
-            self.log.close()
+            self._logs.close()
             self._loop.close()
 
     # what workers begin with
@@ -297,7 +297,10 @@ class Supervisor:
         self.peers.settle(config)
         await self.workers.commit()
         old_listeners.close(keep=listeners)
-        self.log.configure(config.log.level, config.log.format)
+        try:
+            self._logs.configure(config.log)
+        except FastwsError as error:
+            self.log.error("log_not_reopened", message=str(error))  # noqa: TRY400 - one line
         return changes(old_config, config)
 
     # upgrade

@@ -82,7 +82,7 @@ def main(birth: Birth, counts: WorkerCounts, channel: socket.socket) -> int:
         )
         return 1
     finally:
-        log.close()
+        logs.close()
     return 0
 
 
@@ -218,7 +218,10 @@ class Worker:
         old, self._acceptors = self._acceptors, new.acceptors
         self._plan = new.plan
         self._context.replace_settings(new.settings)
-        self._log.configure(new.plan.config.log.level, new.plan.config.log.format)
+        try:
+            self._logs.configure(new.plan.config.log)
+        except FastwsError as error:
+            self._log.error("log_not_reopened", message=str(error))  # noqa: TRY400 - one line
         await new.acceptors.start()
         old.finish()
         if self._collecting:
@@ -297,7 +300,7 @@ class Worker:
             for name, numbers in plan.peers.items()
         }
         try:
-            return Settings(plan.config, states=states, page=plan.page)
+            return Settings(plan.config, states=states, page=plan.page, files=self._logs.files)
         except OSError as error:
             raise FastwsError(f"cannot read tls_ca: {error.strerror or error}") from error
 
