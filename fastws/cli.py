@@ -57,6 +57,9 @@ def main() -> None:
     metavar="DIRECTIVE",
     help="Serve an nginx.conf without this, though it guards something.",
 )
+@click.option(
+    "--strict", is_flag=True, help="Refuse an nginx.conf for warnings and left-out directives too."
+)
 @click.option("--demo", is_flag=True, help="Serve a page, and an upstream that echoes.")
 def serve(config: str | None, **options: Any) -> None:
     """Relay WebSockets until SIGTERM or SIGINT.

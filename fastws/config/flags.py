@@ -14,7 +14,7 @@ from fastws.config.build import build, spell_out
 from fastws.config.checks import check
 from fastws.config.model import Config
 from fastws.config.nginx import check as nginx
-from fastws.config.nginx.findings import Finding
+from fastws.config.nginx.findings import Finding, Level
 from fastws.errors import ConfigError, InvalidConfigError
 
 _COMMAND_LINE = "command line"
@@ -43,6 +43,7 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     control: str | None = None
     demo: bool = False
     ignore: tuple[str, ...] = ()
+    strict: bool = False
 
 
 def load(path: str | None, flags: Flags) -> Config:
@@ -56,8 +57,8 @@ def load(path: str | None, flags: Flags) -> Config:
     if not syntax.is_nginx(data):
         return merge(toml.parse(data, path), path, flags)
     reading = nginx.read(path, data, flags.ignore)
-    if reading.errors:
-        raise InvalidConfigError([_error(each) for each in reading.errors])
+    if refused := [each for each in reading.findings if each.fails(strict=flags.strict)]:
+        raise InvalidConfigError([_error(each) for each in refused])
     return merge(reading.raw, path, flags, {key: str(at) for key, at in reading.places.items()})
 
 
@@ -78,6 +79,8 @@ def merge(
 
 
 def _error(finding: Finding) -> ConfigError:
+    if finding.level is Level.LEFT_OUT:
+        return ConfigError(str(finding.place), f"not imported: {finding.what}", finding.why)
     return ConfigError(str(finding.place), finding.what, finding.write.partition("\n")[0])
 
 

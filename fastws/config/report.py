@@ -32,8 +32,7 @@ class Report(msgspec.Struct, frozen=True):
 
     def fails(self, *, strict: bool) -> bool:
         """Return whether the file is refused: for errors, and if strict for all but notes."""
-        refused = {Level.ERROR, Level.WARNING, Level.LEFT_OUT} if strict else {Level.ERROR}
-        return bool(self.faults) or any(each.level in refused for each in self.findings)
+        return bool(self.faults) or any(each.fails(strict=strict) for each in self.findings)
 
     def text(self) -> str:
         """Return the findings as a compiler prints them, and one line that counts them."""

@@ -155,6 +155,22 @@ def test_a_broken_nginx_conf_is_not_served(tmp_path: Path) -> None:
     ]
 
 
+def test_strict_serves_nothing_that_check_would_not_pass(
+    server: SimpleNamespace, tmp_path: Path
+) -> None:
+    file = tmp_path / "nginx.conf"
+    file.write_text("http {\nupstream u { server a:1; }\nserver { listen 8081; gzip on; }\n}\n")
+    result = fastws("serve", "--strict", str(file))
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        f'fastws: error: {file}:2:1: the upstream "u" is not used; proxy_pass http://u;',
+        f"fastws: error: {file}:3:23: not imported: gzip; fastws relays bodies as they are",
+    ]
+    file.write_text("user www;\nhttp { server { listen 8081; return 204; } }\n")
+    assert fastws("serve", "--strict", str(file)).exit_code == 0  # notes are no warnings
+    assert str(server.config.listeners[0].address) == "ws://0.0.0.0:8081"
+
+
 def test_show_prints_what_reads_back_and_says_the_rest_on_stderr(tmp_path: Path) -> None:
     file = tmp_path / "nginx.conf"
     file.write_text("server { listen 8081; gzip on; return 204; }")

@@ -28,7 +28,7 @@ class Reading(msgspec.Struct, frozen=True):
     @property
     def errors(self) -> list[Finding]:
         """What it cannot be served with."""
-        return [each for each in self.findings if each.level is Level.ERROR]
+        return [each for each in self.findings if each.fails(strict=False)]
 
 
 def read(path: str, data: bytes, ignored: Collection[str] = ()) -> Reading:

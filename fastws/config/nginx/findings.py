@@ -37,6 +37,10 @@ class Finding(msgspec.Struct, frozen=True):
     why: str = ""
     write: str = ""
 
+    def fails(self, *, strict: bool) -> bool:
+        """Return whether its file is refused: for errors, and if strict for all but notes."""
+        return self.level is not Level.NOTE if strict else self.level is Level.ERROR
+
 
 class EnoughError(Exception):
     """Nothing more is read: what was found last says why."""
