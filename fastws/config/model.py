@@ -478,11 +478,11 @@ class Config(_Struct, frozen=True, kw_only=True):
     """Everything a worker needs to know.
 
     The forwarding headers of a downstream in ``trusted_proxies`` are believed; by default nobody's
-    are. Requests go by ``routes``, or by ``sites`` with the variables of ``maps`` and the
-    ``access_logs``. ``workers`` is the number of processes; 0: one per core (nginx: worker_processes auto). ``driver`` moves the
-    bytes of tunnels; ``auto`` is the fastest that works here. ``pid`` is a file for the process's
-    number, and ``control`` the path of the Unix socket for commands: by default one in the runtime
-    directory.
+    are. Requests go by ``routes``, or by ``sites`` with the variables of ``maps``, which log to
+    ``access_logs``. ``workers`` is the number of processes; 0: one per core (nginx:
+    worker_processes auto). ``driver`` moves the bytes of tunnels; ``auto`` is the fastest that
+    works here. ``pid`` is a file for the process's number, and ``control`` the path of the Unix
+    socket for commands: by default one in the runtime directory.
     """
 
     listeners: tuple[Listener, ...] = ()

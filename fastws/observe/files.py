@@ -1,7 +1,6 @@
 """The files that lines are appended to, each opened once in a process, whoever writes to it."""
 
 import os
-from collections.abc import Callable
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -19,16 +18,20 @@ class Descriptor:
     """
 
     def __init__(self, path: str) -> None:
-        self.fd = -1
+        self._fd = -1
         if path in _STANDARD:
-            self.fd = os.dup(_STANDARD[path])
+            self._fd = os.dup(_STANDARD[path])
         else:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
-            self.fd = os.open(path, flags, 0o640)
+            self._fd = os.open(path, flags, 0o640)
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._fd
 
     def __del__(self) -> None:
-        if self.fd != -1:
-            os.close(self.fd)
+        if self._fd != -1:
+            os.close(self._fd)
 
 
 class LogFile:
@@ -39,36 +42,46 @@ class LogFile:
 
     def __init__(self, path: str, log: Log) -> None:
         self.path = path
-        self._descriptor = Descriptor(path)
         # Nothing that it holds may hold this file, or it would not be closed at once.
         self._writer = Writer(
-            self._descriptor.fd,
+            Descriptor(path),
             lost=partial(_tell_lost, log, path),
             broken=partial(_tell_broken, log, path),
         )
-        self.write: Callable[[Line], None] = self._writer.add
-        self.close: Callable[[], None] = self._writer.close
+
+    def write(self, line: Line) -> None:
+        """Write a line."""
+        self._writer.add(line)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._writer.close()
 
     def reopen(self) -> None:
         """Open it again, as somebody has moved it away. Raises OSError, and then goes on."""
-        descriptor = Descriptor(self.path)
-        self._writer.move(descriptor.fd)
-        self._descriptor = descriptor
+        self._writer.move(Descriptor(self.path))
 
 
 class LogFiles:
-    """The open files; each is closed when nobody logs to it any more."""
+    """The open files; each is closed when nobody logs to it any more. ``log`` is told of faults."""
 
     def __init__(self, log: Log) -> None:
-        self._log = log
+        self.log = log
         self._files: WeakValueDictionary[str, LogFile] = WeakValueDictionary()
 
     def open(self, path: str) -> LogFile:
         """Return the file at ``path``. Raises OSError when it cannot be opened."""
         file = self._files.get(path)
         if file is None:
-            file = self._files[path] = LogFile(path, self._log)
+            file = self._files[path] = LogFile(path, self.log)
         return file
+
+    def write(self, path: str, line: Line) -> None:
+        """Write a line to the file at ``path``, which need not be open."""
+        try:
+            self.open(path).write(line)
+        except OSError as error:
+            _tell_broken(self.log, path, error)
 
     def reopen(self) -> list[str]:
         """Open all of them again; returns what went wrong, a line each."""

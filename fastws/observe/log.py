@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from fastws.observe.writer import Writer
+from fastws.observe.writer import File, Writer
 
 _RANKS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 
@@ -21,24 +21,24 @@ _ESCAPES = {i: f"\\x{i:02x}" for i in (*range(0x20), *b'"\\', *range(0x7F, 0x100
 
 
 class Log:
-    """Writes events of ``level`` and worse to the descriptor ``fd``, which stays its owner's.
+    """Writes events of ``level`` and worse to ``file``, a descriptor or what has one.
 
     ``level`` is debug, info, warning or error; ``format`` is text (logfmt) or json. Where lines
     were lost (see `Writer`), a line ``log_lines_lost`` says how many.
     """
 
-    def __init__(self, fd: int, level: str = "info", format: str = "text") -> None:  # noqa: A002 (the key's name)
+    def __init__(self, file: File, level: str = "info", format: str = "text") -> None:  # noqa: A002 (the key's name)
         self.configure(level, format)
-        self._writer = Writer(fd, lost=self._lines_lost)
+        self._writer = Writer(file, lost=self._lines_lost)
 
     def configure(self, level: str, format: str) -> None:  # noqa: A002 (the key's name)
         """Write by another level and format from now on."""
         self._rank = _RANKS[level]
         self._render = {"text": _text_line, "json": _json_line}[format]
 
-    def move(self, fd: int) -> None:
-        """Write to another descriptor from now on."""
-        self._writer.move(fd)
+    def move(self, file: File) -> None:
+        """Write there from now on."""
+        self._writer.move(file)
 
     def enabled(self, level: str) -> bool:
         """Whether events of ``level`` are written: for fields that cost something to gather."""

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import Protocol
 
 # Lines that wait for a reader who is slow or stopped, and their bytes once they are made.
 _MOST_LINES = 10_000
@@ -22,8 +23,18 @@ _PIPE_CHUNK = select.PIPE_BUF
 # Files never make anybody wait; a write with O_APPEND stays in one piece, however long it is.
 _FILE_CHUNK = 64 * 1024
 
-# Makes a line, its end included.
+# Makes a line, its end included; or none, which is empty.
 Line = Callable[[], bytes]
+
+
+class HasDescriptor(Protocol):
+    """An open file."""
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+
+
+File = int | HasDescriptor
 
 
 class _Progress(Enum):
@@ -33,19 +44,19 @@ class _Progress(Enum):
 
 
 class Writer:
-    """Writes lines to the descriptor ``fd``, which stays its owner's.
+    """Writes lines to ``file``, a descriptor or what has one, and keeps that.
 
     They are made and written together, once in a turn of the running loop, so that a line costs
     little where it is asked for, and several processes may append to one file. Of those that a slow
-    reader leaves behind, 10,000 or 4 MiB are kept; later ones are dropped and counted. A reader that
-    has gone away, or a full disk, loses lines and nothing else: ``broken`` is told of the error
-    once, until a write succeeds again. ``lost`` is told how many lines were lost before lines are
-    written again, and may return one that says so. Not for use by more than one thread.
+    reader leaves behind, 10,000 or 4 MiB are kept; later ones are dropped and counted. A reader
+    that has gone away, or a full disk, loses lines and nothing else: ``broken`` is told of the
+    error once, until a write succeeds again. ``lost`` is told how many lines were lost before lines
+    are written again, and may return one that says so. Not for use by more than one thread.
     """
 
     def __init__(
         self,
-        fd: int,
+        file: File,
         *,
         lost: Callable[[int], bytes],
         broken: Callable[[OSError], None] = lambda _: None,
@@ -59,11 +70,15 @@ class Writer:
         self._lost = 0
         self._is_broken = False
         self._scheduled: asyncio.Handle | None = None
-        self._watch(fd)
+        self.move(file)
 
-    def move(self, fd: int) -> None:
-        """Write to another descriptor from now on."""
-        self._watch(fd)
+    def move(self, file: File) -> None:
+        """Write there from now on."""
+        self._file = file
+        self._fd = file if isinstance(file, int) else file.fileno()
+        self._poll = select.poll()
+        self._poll.register(self._fd, select.POLLOUT)
+        self._is_file = stat.S_ISREG(os.fstat(self._fd).st_mode)
 
     def add(self, line: Line) -> None:
         """Write a line, which is made when it is due."""
@@ -80,12 +95,6 @@ class Writer:
             self._scheduled.cancel()
             self._scheduled = None
         self._write(_PATIENCE)
-
-    def _watch(self, fd: int) -> None:
-        self._fd = fd
-        self._poll = select.poll()
-        self._poll.register(fd, select.POLLOUT)
-        self._is_file = stat.S_ISREG(os.fstat(fd).st_mode)
 
     def _schedule(self) -> None:
         try:
@@ -124,9 +133,9 @@ class Writer:
     def _make(self) -> None:
         """Make the lines, as what they are made of may be large, or change."""
         while self._lines:
-            line = self._lines.popleft()()
-            self._made.append(line)
-            self._made_bytes += len(line)
+            if line := self._lines.popleft()():
+                self._made.append(line)
+                self._made_bytes += len(line)
 
     def _break(self, error: OSError) -> None:
         # What is begun is kept, so that a disk with room again has no torn line.

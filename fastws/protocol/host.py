@@ -6,3 +6,8 @@ def host_name(host: bytes) -> bytes:
     if host.startswith(b"["):
         return (host.partition(b"]")[0] + b"]").lower()
     return host.partition(b":")[0].removesuffix(b".").lower()
+
+
+def with_port(host: str, port: int) -> str:
+    """Return an address with its port; one of IPv6 gets brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

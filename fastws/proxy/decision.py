@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from asyncio import Transport
+
     from fastws._relay import Rules
     from fastws.config.model import Timeouts
     from fastws.protocol.head import RequestHead, ResponseHead
+    from fastws.proxy.trace import Recorder, Trace
     from fastws.upstream.client import Client
     from fastws.upstream.group import Upstream
 
@@ -39,6 +42,21 @@ class Incoming(Protocol):
     @property
     def request(self) -> RequestHead:
         """Its head."""
+
+    @property
+    def connection(self) -> int:
+        """The number of its connection."""
+
+    @property
+    def transport(self) -> Transport:
+        """Its connection."""
+
+    @property
+    def trace(self) -> Trace:
+        """What it has come to."""
+
+    # Who writes it down, if a router says so.
+    recorder: Recorder | None
 
 
 class Edits(Protocol):

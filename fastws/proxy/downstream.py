@@ -9,9 +9,11 @@ from fastws._driver import own_address, peer_address
 from fastws.errors import HANG_UP, Reject
 from fastws.protocol.handshake import judge
 from fastws.protocol.head import RequestHead
+from fastws.protocol.host import with_port
 from fastws.protocol.responses import error_response, page_response, reply_response
 from fastws.proxy.handshake import Handshake
 from fastws.proxy.plain import PlainRequest
+from fastws.proxy.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 # How many times `timeouts.linger` a client that still sends may take to see the last answer.
 # nginx: lingering_time 30s, lingering_timeout 5s.
 _PATIENCE = 5
+
+_END_OF_HEAD = b"\r\n\r\n"
 
 
 class Downstream(asyncio.Protocol):
@@ -40,9 +44,12 @@ class Downstream(asyncio.Protocol):
         "_eof",
         "_full",
         "_lingering",
+        "_listener",
         "_marked",
+        "_number",
         "_on_data",
         "_patience",
+        "_requests",
         "_resting",
         "_session",
         "_settings",
@@ -53,6 +60,7 @@ class Downstream(asyncio.Protocol):
         "host",
         "port",
         "tls",
+        "trace",
         "transport",
     )
 
@@ -67,6 +75,11 @@ class Downstream(asyncio.Protocol):
         self._context = context
         self._settings = context.settings
         self.head = RequestHead(self._settings.limits)
+        self.trace = Trace(0.0)
+        # Until somebody asks for them.
+        self._listener: tuple[str, int] | None = None
+        self._number = 0
+        self._requests = 0  # that have begun
         self._on_data: Callable[[bytes], None] = self._first_bytes
         self._early = b""
         self._session: Session | None = None
@@ -84,8 +97,7 @@ class Downstream(asyncio.Protocol):
         self.transport = transport  # type: ignore[assignment]
         self.host, self.port = peer_address(transport.get_extra_info("socket").fileno())
         if self.host:
-            host = f"[{self.host}]" if ":" in self.host else self.host
-            self.client = f"{host}:{self.port}"
+            self.client = with_port(self.host, self.port)
         self._context.opened()
         self._surplus = self._context.full
         self._context.idle.add(self)
@@ -138,12 +150,26 @@ class Downstream(asyncio.Protocol):
     @property
     def listener(self) -> tuple[str, int]:
         """The address and port that the client connected to; ("", 0) for a Unix socket."""
-        return own_address(self.transport.get_extra_info("socket").fileno())
+        if self._listener is None:
+            self._listener = own_address(self.transport.get_extra_info("socket").fileno())
+        return self._listener
+
+    @property
+    def number(self) -> int:
+        """A number that no other connection has, nor a tunnel."""
+        if not self._number:
+            self._number = self._context.board.next_number()
+        return self._number
 
     @property
     def keeps_alive(self) -> bool:
         """Whether another request may follow this one."""
         return self.head.keeps_alive and not self._context.draining
+
+    def write(self, data: bytes) -> None:
+        """Write what no peer sends as a body: heads, and answers of our own."""
+        self.trace.sent += len(data)
+        self.transport.write(data)
 
     def take_early(self) -> bytes:
         """Hand over the bytes that came behind the request."""
@@ -162,16 +188,17 @@ class Downstream(asyncio.Protocol):
 
     def reply(self, reply: Reply, connection: bytes, *, to_head: bool = False) -> None:
         """Write an answer of the configuration."""
-        self.transport.write(
-            reply_response(reply.status, reply.headers, reply.body, connection, to_head=to_head)
-        )
+        data = reply_response(reply.status, reply.headers, reply.body, connection, to_head=to_head)
+        self._write_answer(reply.status, data)
 
     def fail(self, reject: Reject) -> None:
         """Answer with an error of our own, and close."""
         if reject.status == HANG_UP:
+            self.trace.status = HANG_UP
             self.abandon()
             return
-        self.transport.write(error_response(reject, to_head=self.head.method == b"HEAD"))
+        data = error_response(reject, to_head=self.head.method == b"HEAD")
+        self._write_answer(reject.status, data)
         self.finish()
 
     def refused(self, status: int, reason: str) -> None:
@@ -234,6 +261,13 @@ class Downstream(asyncio.Protocol):
 
     # private
 
+    def _write_answer(self, status: int, data: bytes) -> None:
+        """Write a whole answer of our own."""
+        trace = self.trace
+        trace.status = status
+        trace.body_sent += len(data) - data.index(_END_OF_HEAD) - len(_END_OF_HEAD)
+        self.write(data)
+
     def _go_on(self) -> None:
         """Turn to the next request, which may have come already."""
         if self._early:
@@ -247,7 +281,7 @@ class Downstream(asyncio.Protocol):
     def _next(self) -> None:
         if not self._lingering:
             early = self.take_early()
-            self._first_bytes(early)
+            self._first_bytes(early, pipelined=True)
             if self._eof and not self._session and not self._lingering:
                 self.finish()
 
@@ -258,10 +292,12 @@ class Downstream(asyncio.Protocol):
         self._context.watchdog.watch(self, self._settings.timeouts.keepalive)
         self.transport.resume_reading()
 
-    def _first_bytes(self, data: bytes) -> None:
+    def _first_bytes(self, data: bytes, *, pipelined: bool = False) -> None:
         if self._resting:
             self._resting = False
             self._settings = self._context.settings
+        self._requests += 1
+        self.trace = Trace(self._context.loop.time(), self._requests, pipelined)
         self._context.idle.discard(self)
         self._context.watchdog.watch(self, self._settings.timeouts.head)
         self._on_data = self._read_head

@@ -73,6 +73,7 @@ class PlainRequest(Session):
 
     def connected(self) -> None:
         """Send the body behind the head that went out."""
+        super().connected()
         assert self._exchange is not None
         self._body_since = self._context.loop.time()
         if self._method is None:
@@ -83,6 +84,7 @@ class PlainRequest(Session):
     def unanswered(self, reject: Reject) -> None:
         """Ask again where that is safe (RFC 9110 section 9.2.2)."""
         exchange, self._exchange = self._exchange, None
+        self._note_failure(reject.status)
         repeatable = self._head.method in _IDEMPOTENT and self._rewind()
         if exchange and exchange.stale and repeatable:
             # It was closed while the request was on its way: that is nobody's failure.
@@ -96,11 +98,11 @@ class PlainRequest(Session):
     def interim(self, response: ResponseHead) -> None:
         """Pass it on to a client that knows of such answers."""
         if self._head.version != (1, 0):
-            self._downstream.transport.write(relayed_response(response, connection=b""))
+            self._downstream.write(relayed_response(response, connection=b""))
 
     def answered(self, response: ResponseHead, rest: bytes) -> None:
         """Relay the answer, or what takes its place."""
-        self._leased.answered()
+        super().answered(response, rest)
         if response.status < 200:
             self.fail(UpstreamReject("The upstream switched protocols without being asked to."))
         elif instead := self._instead(response.status, own=False):
@@ -120,6 +122,7 @@ class PlainRequest(Session):
             transport.abort()
         self._let_go()
         self._log(ending)
+        self._write_down(whole=whole)
         if whole or self._delimited:
             self._downstream.answered(keep=whole and over and self._keep)
         else:
@@ -166,7 +169,9 @@ class PlainRequest(Session):
         if self._answer:
             self._answer.abandon()
         self._let_go()
+        self.trace.status = self._status
         self._log("client_lost")
+        self._write_down()
 
     def expired(self) -> None:
         """Give up a client or a peer that does not go on."""
@@ -202,7 +207,7 @@ class PlainRequest(Session):
         if forward.max_body and self._head.length > forward.max_body:
             raise Reject(413, f"The body is larger than {forward.max_body} bytes; send less.")
         if forward.edits and b"expect" in forward.edits.dropped and self._expects():
-            self._downstream.transport.write(_CONTINUE)
+            self._downstream.write(_CONTINUE)
         self._connect(None)
 
     def _expects(self) -> bool:
@@ -342,6 +347,7 @@ class PlainRequest(Session):
         to_head = self._head.method == b"HEAD"
         self._downstream.reply(reply, self._connection, to_head=to_head)
         self._log("complete")
+        self._write_down(whole=True)
         self._downstream.answered(keep=self._keep)
 
     def _skip_body(self) -> None:
@@ -358,6 +364,10 @@ class PlainRequest(Session):
     def _let_go(self) -> None:
         self._stop_body()
         super()._let_go()
+
+    def _write_down(self, *, upward: int = 0, whole: bool = False) -> None:
+        upward += self._pump.moved if self._pump else 0
+        super()._write_down(upward=upward, whole=whole)
 
     def _log(self, ending: str, reason: str = "") -> None:
         downstream = self._downstream

@@ -6,9 +6,11 @@ import errno
 import os
 from typing import TYPE_CHECKING, ClassVar
 
-from fastws.errors import Reject
+from fastws._driver import peer_address
+from fastws.errors import HANG_UP, Reject
 from fastws.protocol.forward import relayed_response
 from fastws.protocol.headers import Forwarded
+from fastws.protocol.host import with_port
 from fastws.protocol.responses import status_text
 from fastws.proxy.answer import Answer
 from fastws.proxy.decision import Reply
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from fastws.proxy.decision import Forward
     from fastws.proxy.downstream import Downstream
     from fastws.proxy.settings import Settings
+    from fastws.proxy.trace import Recorder
     from fastws.upstream.lease import Lease
     from fastws.upstream.peer import Peer
 
@@ -49,6 +52,8 @@ class Session:
         "_lease",
         "_settings",
         "_tried",
+        "recorder",
+        "trace",
     )
 
     handshake: ClassVar[bool]
@@ -57,6 +62,8 @@ class Session:
         self._context = context
         self._settings = settings
         self._downstream = downstream
+        self.trace = downstream.trace
+        self.recorder: Recorder | None = None
         self._forward: Forward
         self._lease: Lease | None = None
         self._tried: list[Peer] = []
@@ -98,6 +105,16 @@ class Session:
         return self._downstream.tls
 
     @property
+    def connection(self) -> int:
+        """The number of its connection."""
+        return self._downstream.number
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """Its connection."""
+        return self._downstream.transport
+
+    @property
     def request(self) -> RequestHead:
         """What the client wants."""
         return self._downstream.head
@@ -106,7 +123,11 @@ class Session:
 
     def connected(self) -> None:
         """Take note of a connection; the head went out on it."""
-        raise NotImplementedError
+        assert self._exchange is not None
+        if self.recorder:
+            host, port = peer_address(self._exchange.transport.get_extra_info("socket").fileno())
+            address = with_port(host, port) if host else str(self._leased.peer)
+            self.trace.connected(address, self._exchange.size, self._context.loop.time())
 
     def unconnected(self, error: OSError) -> None:
         """Try the next peer."""
@@ -118,11 +139,13 @@ class Session:
         """Try the next peer: this one took the request, and gave no answer."""
         self._exchange = None
         self._leased.failed()
+        self._note_failure(reject.status)
         self._connect(reject)
 
     def garbled(self, reject: Reject) -> None:
         """Give up: an answer came, but what it says cannot be read."""
         self._leased.failed()
+        self._note_failure(reject.status)
         self.fail(reject)
 
     def upstream_full(self) -> None:
@@ -135,9 +158,11 @@ class Session:
         """Take an answer that is not the final one."""
         raise NotImplementedError
 
-    def answered(self, response: ResponseHead, rest: bytes) -> None:
+    def answered(self, response: ResponseHead, rest: bytes) -> None:  # noqa: ARG002
         """Judge a whole head and the bytes behind it."""
-        raise NotImplementedError
+        self._leased.answered()
+        if self.recorder:
+            self.trace.answered(response.status, response.size, self._context.loop.time())
 
     def delivered(self, transport: asyncio.Transport, ending: str, *, clean: bool) -> None:
         """End it: all of the answer went on, or there will be no more.
@@ -154,6 +179,7 @@ class Session:
         else:
             self.refused(reject.status, reject.reason)
             self._downstream.fail(reject)
+            self._write_down(whole=reject.status != HANG_UP)
 
     def refused(self, status: int, reason: str) -> None:
         """Log that the request came to nothing."""
@@ -223,6 +249,7 @@ class Session:
             return
         self._forward = decision
         self._tried = []
+        self.trace.led_elsewhere(self._context.loop.time())
         self._connect(None)
 
     def _request_head(self, peer: Peer) -> bytes:
@@ -245,7 +272,11 @@ class Session:
             else:
                 return
         self._exchange = None
-        self.fail(reject or Reject(502, _NOBODY))
+        if reject is None:
+            reject = Reject(502, _NOBODY)
+            self._note_try(self._forward.upstream.name)
+            self._note_failure(reject.status)
+        self.fail(reject)
 
     def _dial(self, peer: Peer) -> None:
         self._exchange = self._asking(peer)
@@ -253,12 +284,14 @@ class Session:
         self._exchange.connect(self._context.connector, peer)
 
     def _asking(self, peer: Peer) -> Exchange:
+        self._note_try(str(peer))
         return Exchange(
             self, self._settings.limits, self._request_head(peer), interim=not self.handshake
         )
 
     def _miss(self, error: OSError) -> None:
         """End a lease without a connection; it may be our fault."""
+        self._note_failure(504 if isinstance(error, TimeoutError) else 502)
         if error.errno in _NO_DESCRIPTORS:
             self._leased.release()
         else:
@@ -280,7 +313,8 @@ class Session:
         transport, self._exchange = self._exchange.transport, None
         lines, hidden = self._edits(response)
         status = self._forward.answer.status if self._forward.answer else None
-        self._downstream.transport.write(
+        self.trace.status = status or response.status
+        self._downstream.write(
             relayed_response(
                 response,
                 lines,
@@ -307,6 +341,24 @@ class Session:
         if self._forward.answer:
             lines, hidden = self._forward.answer.edit(response)
         return lines + self._forward.upstream.fields(self._leased.peer), hidden
+
+    def _note_try(self, address: str) -> None:
+        if self.recorder:
+            self.trace.begin_try(address, self._context.loop.time())
+
+    def _note_failure(self, status: int) -> None:
+        if self.recorder:
+            self.trace.failed(status, self._context.loop.time())
+
+    def _write_down(self, *, upward: int = 0, whole: bool = False) -> None:
+        """Write the lines in access logs; ``upward`` are the bytes of the request's body."""
+        if self.recorder:
+            trace = self.trace
+            trace.received = self._downstream.head.size + upward
+            trace.whole = whole
+            downward = self._answer.moved if self._answer else 0
+            trace.end(upward, downward, self._context.loop.time())
+            self.recorder.over()
 
     def _let_go(self) -> None:
         self._context.watchdog.forget(self)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from fastws._board import PeerState
     from fastws.config.model import Config
+    from fastws.observe.files import LogFiles
     from fastws.proxy.decision import Router
 
 
@@ -24,8 +25,9 @@ class Settings:
     """What one configuration asks for; a request keeps to those that it began with.
 
     ``states`` are those of the servers of each upstream, by its name and in their order. ``page``
-    is what a plain request for ``/`` gets, if anything. Raises OSError when a file that the
-    configuration names cannot be read.
+    is what a plain request for ``/`` gets, if anything. ``files`` are those of access logs, without
+    which nothing is written there. Raises OSError when a file that the configuration names cannot
+    be read, and FastwsError when one cannot be written to.
     """
 
     def __init__(
@@ -34,12 +36,13 @@ class Settings:
         *,
         states: Mapping[str, Sequence[PeerState]] = MappingProxyType({}),
         page: bytes | None = None,
+        files: LogFiles | None = None,
     ) -> None:
         self.config = config
         self.page = page
         self.limits = config.limits
         self.timeouts = config.timeouts
-        self.routes = _router(config, states)
+        self.routes = _router(config, states, files)
 
     def trusts(self, client: str) -> bool:
         """Whether the forwarding headers of the peer at this address are believed."""
@@ -49,7 +52,9 @@ class Settings:
         return any(address in network for network in self.config.trusted_proxies)
 
 
-def _router(config: Config, states: Mapping[str, Sequence[PeerState]]) -> Router:
+def _router(
+    config: Config, states: Mapping[str, Sequence[PeerState]], files: LogFiles | None
+) -> Router:
     variables = Variables(config.maps)
     key = variables.key if config.sites else compile_key
     upstreams = {
@@ -57,5 +62,5 @@ def _router(config: Config, states: Mapping[str, Sequence[PeerState]]) -> Router
         for upstream in config.upstreams
     }
     if config.sites:
-        return SiteTable(config, upstreams, variables)
+        return SiteTable(config, upstreams, variables, files)
     return RouteTable(config, upstreams)

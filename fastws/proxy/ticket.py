@@ -3,6 +3,7 @@
 import msgspec
 
 from fastws.config.model import Address
+from fastws.proxy.trace import Record
 
 Traffic = tuple[int, int, int, int]
 
@@ -13,7 +14,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     ``number`` is the tunnel's in the log, ``client`` as it stands there; ``door`` is the listener
     that it came through; ``peer`` is the server's number on the board, which is the same in both
     processes, and ``address`` where it is; ``age`` is in seconds. ``traffic`` was counted before:
-    bytes from and to the client, then messages.
+    bytes from and to the client, then messages. ``record`` is for its lines in access logs.
     """
 
     number: int
@@ -23,3 +24,4 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     address: Address
     age: float
     traffic: Traffic
+    record: Record | None = None

@@ -11,8 +11,8 @@ class Try(msgspec.Struct, array_like=True):
     """One attempt at an answer; times are the loop's, None for what did not happen.
 
     ``status`` is that of the answer, or of the error that there was instead; 0: neither came. The
-    bytes are those of heads and bodies, ``body`` those of the answer's. It is a ``detour`` if an
-    answer, or a failure, led there from another upstream.
+    bytes are those of heads and bodies, ``head`` those of the answer's head. It is a ``detour`` if
+    an answer, or a failure, led there from another upstream.
     """
 
     address: str
@@ -24,20 +24,15 @@ class Try(msgspec.Struct, array_like=True):
     ended: float | None = None
     sent: int = 0
     received: int = 0
-    body: int = 0
-
-    def fail(self, status: int, now: float) -> None:
-        """Note that there will be no answer."""
-        self.status = status
-        self.ended = now
+    head: int = 0
 
 
 class Trace(msgspec.Struct, array_like=True):
     """One request from its first byte on; times are the loop's.
 
-    ``status`` is what the client gets, 0 as long as nobody knows. ``received`` and ``sent`` are bytes
-    from and to the client, ``body_sent`` those of the answer's body among them. ``request`` is its
-    number on its connection, and ``pipelined`` says that it came with the one before. It is
+    ``status`` is what the client gets, 0 as long as nobody knows. ``received`` and ``sent`` are
+    bytes from and to the client, ``body_sent`` those of the answer's body among them. ``request``
+    is its number on its connection, and ``pipelined`` says that it came with the one before. It is
     ``whole`` if its answer went on as it should.
     """
 
@@ -53,26 +48,59 @@ class Trace(msgspec.Struct, array_like=True):
     tries: list[Try] = msgspec.field(default_factory=list)
     detour: bool = False  # the next attempt is one
 
-    def begin_try(self, address: str, now: float, sent: int = 0) -> Try:
-        """Note that a peer is asked, or that there is none to ask; the head has ``sent`` bytes."""
-        attempt = Try(address, now, detour=self.detour, sent=sent)
-        self.tries.append(attempt)
+    def begin_try(self, address: str, now: float) -> None:
+        """Note that a peer is asked, or that there is none to ask."""
+        self.tries.append(Try(address, now, detour=self.detour))
         self.detour = False
-        return attempt
+
+    def connected(self, address: str, sent: int, now: float) -> None:
+        """Note to where, and that a head of so many bytes goes out."""
+        attempt = self.tries[-1]
+        attempt.address = address
+        attempt.sent = sent
+        attempt.connected = now
+
+    def answered(self, status: int, received: int, now: float) -> None:
+        """Note the head of an answer, and its bytes."""
+        attempt = self.tries[-1]
+        attempt.status = status
+        attempt.received = attempt.head = received
+        attempt.heard = now
+
+    def failed(self, status: int, now: float) -> None:
+        """Note that there will be no answer, but this error."""
+        attempt = self.tries[-1]
+        attempt.status = status
+        attempt.ended = now
 
     def led_elsewhere(self, now: float) -> None:
         """Note that another upstream is asked, whatever this one said."""
         self._end_try(now)
         self.detour = bool(self.tries)
 
-    def end(self, now: float) -> None:
-        """Note that it is over, and with it the last attempt."""
-        self.ended = now
+    def end(self, upward: int, downward: int, now: float) -> None:
+        """Note that it is over, after so many bytes of a body, or of frames, each way."""
+        self.sent += downward
+        self.body_sent += downward
+        if self.tries:
+            self.tries[-1].sent += upward
+            self.tries[-1].received += downward
         self._end_try(now)
+        self.ended = now
 
     def _end_try(self, now: float) -> None:
         if self.tries and self.tries[-1].ended is None:
             self.tries[-1].ended = now
+
+
+class Record(msgspec.Struct, array_like=True):
+    """The lines that a tunnel gets at its end, in pieces, each with the name of its file.
+
+    Behind each piece comes a variable that is known only then, or with an empty name nothing.
+    """
+
+    trace: Trace
+    lines: list[tuple[str, list[tuple[bytes, str]]]]
 
 
 class Recorder(Protocol):
@@ -80,3 +108,6 @@ class Recorder(Protocol):
 
     def over(self) -> None:
         """Write its lines."""
+
+    def record(self) -> Record | None:
+        """Return what a tunnel that opens is remembered by, None if nobody wants to know."""

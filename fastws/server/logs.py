@@ -6,6 +6,7 @@ from fastws.config import model
 from fastws.errors import FastwsError
 from fastws.observe.files import Descriptor, LogFiles
 from fastws.observe.log import Log
+from fastws.observe.writer import File
 
 
 class OpenLog:
@@ -16,26 +17,24 @@ class OpenLog:
 
     def __init__(self, config: model.Log) -> None:
         self._path = config.file
-        self._descriptor = self._open(config.file)
-        fd = self._descriptor.fd if self._descriptor else sys.stderr.fileno()
-        self.log = Log(fd, config.level, config.format)
+        self.log = Log(_open(config.file), config.level, config.format)
         self.files = LogFiles(self.log)
 
     def reopen(self) -> None:
-        """Open the files again, which somebody has moved away. Raises FastwsError."""
+        """Open the files again, which somebody has moved away.
+
+        Raises FastwsError where one cannot be opened: what is logged there goes on as before.
+        """
         faults = self.files.reopen()
         try:
-            self._move(self._path)
+            self.log.move(_open(self._path))
         except FastwsError as error:
             faults.append(str(error))
         if faults:
             raise FastwsError("; ".join(faults))
 
     def configure(self, config: model.Log) -> None:
-        """Go by another configuration, with its file and those that stay opened again.
-
-        Raises FastwsError where one cannot be opened: what is logged there goes on as before.
-        """
+        """Go by another configuration, and open the files again. Raises as `reopen` does."""
         self._path = config.file
         self.log.configure(config.level, config.format)
         self.reopen()
@@ -45,13 +44,9 @@ class OpenLog:
         self.files.close()
         self.log.close()
 
-    def _move(self, path: str | None) -> None:
-        descriptor = self._open(path)
-        self.log.move(descriptor.fd if descriptor else sys.stderr.fileno())
-        self._descriptor = descriptor
 
-    def _open(self, path: str | None) -> Descriptor | None:
-        try:
-            return Descriptor(path) if path else None
-        except OSError as error:
-            raise FastwsError(f"cannot write to {path}: {error.strerror}") from error
+def _open(path: str | None) -> File:
+    try:
+        return Descriptor(path) if path else sys.stderr
+    except OSError as error:
+        raise FastwsError(f"cannot write to {path}: {error.strerror}") from error

@@ -177,7 +177,7 @@ class Worker:
         self._context = Context(
             self._settings(self._plan),
             self._loop,
-            self._log,
+            self._logs.files,
             self._counts,
             most_connections=_most_connections(),
         )
@@ -221,7 +221,7 @@ class Worker:
         try:
             self._logs.configure(new.plan.config.log)
         except FastwsError as error:
-            self._log.error("log_not_reopened", message=str(error))  # noqa: TRY400 - one line
+            self._log.error("log_not_reopened", message=str(error))
         await new.acceptors.start()
         old.finish()
         if self._collecting:

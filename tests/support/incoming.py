@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastws.config.model import Limits
 from fastws.protocol.head import RequestHead
+from fastws.proxy.trace import Recorder, Trace
 
 
 class Incoming:
@@ -25,6 +26,9 @@ class Incoming:
         self.listener = listener
         self.tls = tls
         self.handshake = handshake
+        self.connection = 1
+        self.trace = Trace(0.0)
+        self.recorder: Recorder | None = None
 
 
 def get(target: str = "/", *headers: str, host: str = "a.test", **options: object) -> Incoming:

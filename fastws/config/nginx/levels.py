@@ -32,9 +32,7 @@ _OFF = "off"
 class Levels:
     """Makes actions of levels."""
 
-    def __init__(
-        self, upstreams: Upstreams, access_logs: AccessLogs, findings: Findings
-    ) -> None:
+    def __init__(self, upstreams: Upstreams, access_logs: AccessLogs, findings: Findings) -> None:
         self._upstreams = upstreams
         self._access_logs = access_logs
         self._findings = findings

@@ -63,7 +63,9 @@ class AccessLogs:
                 raw["escape"] = texts.pop(0).removeprefix("escape=")
                 if raw["escape"] not in _ESCAPES:
                     why = f"escape is one of {', '.join(_ESCAPES)}"
-                    self._findings.error(each.place, f"unknown {show('escape=' + raw['escape'])}", why)
+                    self._findings.error(
+                        each.place, f"unknown {show('escape=' + raw['escape'])}", why
+                    )
                     del raw["escape"]
             formats[name] = {"format": said("".join(texts), each), **raw}
         return formats
@@ -91,7 +93,10 @@ class AccessLogs:
         if form not in self._formats:
             add = self._findings.error if self._whole else self._findings.warning
             hint = did_you_mean(form, self._formats)
-            add(directive.place, f"there is no log_format {show(form)}" + (f"; {hint}" if hint else ""))
+            add(
+                directive.place,
+                f"there is no log_format {show(form)}" + (f"; {hint}" if hint else ""),
+            )
         raw = {"name": self._made[file, form, when], "file": file, **self._formats.get(form, {})}
         return raw | {"when": when} if when else raw
 

@@ -157,7 +157,8 @@ class Site:
             kind = action.default_type if result.text is not None else b"text/plain"
             headers.append((b"Content-Type", kind))
         visit.status = status
-        headers += [(start[:-2], value) for start, value in action.answers.added(visit, status)]
+        headers += action.answers.added(visit, status)
+        visit.added = headers
         return Reply(status, tuple(headers), text)
 
     def absolute(self, visit: Visit, location: bytes) -> bytes:

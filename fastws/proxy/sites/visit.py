@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastws.protocol.target import normal_path
+from fastws.proxy.sites import lines
 
 if TYPE_CHECKING:
     import re
+    from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
     from fastws.protocol.head import RequestHead, ResponseHead
     from fastws.proxy.decision import Incoming
     from fastws.proxy.sites.actions import Action
     from fastws.proxy.sites.site import Site
+    from fastws.proxy.trace import Record
 
 # nginx's: so often a request may be sent to another location.
 _MOST_TURNS = 10
@@ -28,14 +32,17 @@ class Visit:
 
     __slots__ = (
         "action",
+        "added",
         "args",
         "changed",
         "error_status",
+        "hidden",
         "host",
         "in_error",
         "in_location",
         "incoming",
         "internal",
+        "listener",
         "match",
         "path",
         "proxy_host",
@@ -45,6 +52,7 @@ class Visit:
         "rewritten",
         "site",
         "status",
+        "trace",
         "turns",
         "values",
     )
@@ -56,7 +64,10 @@ class Visit:
         request = incoming.request
         target = request.target
         self.incoming = incoming
+        # What is logged is read when the connection may be closed, or have another request.
         self.request: RequestHead = request
+        self.trace = incoming.trace
+        self.listener = incoming.listener
         self.site = site
         self.host = host
         self.path = normal_path(target)
@@ -73,7 +84,19 @@ class Visit:
         self.proxy_host = b""
         self.proxy_port = b""
         self.response: ResponseHead | None = None
+        # The headers of our own in the answer, and those of the upstream that do not go on.
+        self.added: Sequence[tuple[bytes, bytes]] = ()
+        self.hidden: AbstractSet[bytes] = frozenset()
         self.status = 0
+
+    def over(self) -> None:
+        """Write the lines of a request that is over."""
+        for log in self.action.access_logs:
+            log.write(self)
+
+    def record(self) -> Record | None:
+        """Return what a tunnel that opens is remembered by, None if nobody wants to know."""
+        return lines.record(self.action.access_logs, self)
 
     @property
     def quoted(self) -> bool:
