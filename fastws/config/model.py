@@ -116,9 +116,13 @@ class Listener(_Struct, frozen=True, kw_only=True):
     A ``wss`` address needs ``tls_cert`` (a PEM file, the chain included) and ``tls_key``, for
     clients that ask for none of the hosts of ``certificates``, or refuses those with
     ``tls_refuse_unknown``. ``tls_ciphers`` is OpenSSL's list, for versions before 1.3.
+
+    With ``proxy_protocol`` every connection has to begin with a PROXY header of version 1 or 2, and
+    routes take the address in it for the client's: only proxies may reach such a listener.
     """
 
     address: Annotated[Address, read_listen_address]
+    proxy_protocol: bool = False
     tls_cert: Text | None = None
     tls_key: Text | None = None
     tls_refuse_unknown: bool = False  # nginx: ssl_reject_handshake
@@ -405,8 +409,9 @@ class Location(_Struct, frozen=True, kw_only=True):
 class RealAddress(_Struct, frozen=True, kw_only=True):
     """A header whose address is the client's when a peer in ``trusted`` sends it.
 
-    It is the last address in it, or with ``recursive`` the last that is not trusted. nginx:
-    real_ip_header, set_real_ip_from, real_ip_recursive.
+    It is the last address in it, or with ``recursive`` the last that is not trusted. The header
+    ``proxy_protocol`` is the PROXY header of the connection. nginx: real_ip_header,
+    set_real_ip_from, real_ip_recursive.
     """
 
     trusted: tuple[Network, ...]

@@ -71,6 +71,16 @@ class Context:
         for downstream in list(self.idle):
             downstream.dismiss()
 
+    def rests(self, downstream: Downstream) -> None:
+        """Note that a connection has no request under way."""
+        self.idle.add(downstream)
+        self.counts.wait(len(self.idle))
+
+    def works(self, downstream: Downstream) -> None:
+        """Note that it has one, or is over."""
+        self.idle.discard(downstream)
+        self.counts.wait(len(self.idle))
+
     def opened(self) -> None:
         """Count a downstream connection."""
         self.counts.connection_opened()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fastws._relay import Rules
     from fastws.config.model import Timeouts
     from fastws.protocol.head import RequestHead, ResponseHead
+    from fastws.protocol.proxy_header import ProxyHeader
     from fastws.proxy.trace import Recorder, Trace
     from fastws.upstream.client import Client
     from fastws.upstream.group import Upstream
@@ -26,6 +27,10 @@ class Incoming(Protocol):
     @property
     def port(self) -> int:
         """The client's port; 0 behind a Unix socket."""
+
+    @property
+    def announced(self) -> ProxyHeader | None:
+        """What a proxy said of the connection; None where none is asked to."""
 
     @property
     def listener(self) -> tuple[str, int]:

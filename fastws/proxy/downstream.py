@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastws._driver import own_address, peer_address
@@ -10,6 +11,7 @@ from fastws.errors import HANG_UP, Reject
 from fastws.protocol.handshake import judge
 from fastws.protocol.head import RequestHead
 from fastws.protocol.host import with_port
+from fastws.protocol.proxy_header import ProxyHeader
 from fastws.protocol.responses import error_response, page_response, reply_response
 from fastws.proxy.handshake import Handshake
 from fastws.proxy.plain import PlainRequest
@@ -49,11 +51,13 @@ class Downstream(asyncio.Protocol):
         "_number",
         "_on_data",
         "_patience",
+        "_reading",
         "_requests",
         "_resting",
         "_session",
         "_settings",
         "_surplus",
+        "announced",
         "client",
         "door",
         "head",
@@ -66,9 +70,11 @@ class Downstream(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, context: Context, door: str, *, tls: bool) -> None:
+    def __init__(self, context: Context, door: str, *, tls: bool, announced: bool = False) -> None:
         self.door = door  # the listener that it came through
         self.tls = tls
+        # What a proxy says of the connection before anything else.
+        self.announced = ProxyHeader() if announced else None
         self.host = ""  # the client's address, or empty behind a Unix socket
         self.port = 0
         self.client = "unix:"
@@ -87,6 +93,7 @@ class Downstream(asyncio.Protocol):
         self._full = False  # it does not take what was written
         self._resting = False  # it was answered, and has not asked for more
         self._lingering = False
+        self._reading = False  # part of a head has come
         self._marked = 0
         self._dropped = False  # what came after the last answer
         self._patience = _PATIENCE
@@ -95,12 +102,14 @@ class Downstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
-        self.host, self.port = peer_address(transport.get_extra_info("socket").fileno())
-        if self.host:
-            self.client = with_port(self.host, self.port)
+        self._known_as(*peer_address(transport.get_extra_info("socket").fileno()))
+        if self.announced and not self.announced.complete:
+            self._on_data = partial(self._announcement, self.announced)
+        elif self.announced:
+            self._introduce(self.announced)
         self._context.opened()
         self._surplus = self._context.full
-        self._context.idle.add(self)
+        self._context.rests(self)
         self._context.watchdog.watch(self, self._settings.timeouts.head)
 
     def data_received(self, data: bytes) -> None:
@@ -127,7 +136,8 @@ class Downstream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._context.watchdog.forget(self)
-        self._context.idle.discard(self)
+        self._context.works(self)
+        self._end_head()
         self._context.closed()
         self._lingering = True
         session, self._session = self._session, None
@@ -143,7 +153,10 @@ class Downstream(asyncio.Protocol):
             self.finish()
         else:
             seconds = self._settings.timeouts.head
-            self._reject(Reject(408, f"The request's head did not arrive within {seconds:g} s."))
+            unannounced = self.announced and not self.announced.complete
+            what = "PROXY header" if unannounced else "request's head"
+            why = f"The {what} did not arrive within {seconds:g} s."
+            self._reject(Reject(HANG_UP if unannounced else 408, why))
 
     # what a session wants
 
@@ -234,7 +247,7 @@ class Downstream(asyncio.Protocol):
         self._session = None
         self._on_data = self._drop
         self._lingering = True
-        self._context.idle.discard(self)
+        self._context.works(self)
         self._early = b""
         if self.transport.can_write_eof() and not self._eof:
             self.transport.write_eof()
@@ -288,17 +301,41 @@ class Downstream(asyncio.Protocol):
     def _rest(self) -> None:
         self._resting = True
         self._on_data = self._first_bytes
-        self._context.idle.add(self)
+        self._context.rests(self)
         self._context.watchdog.watch(self, self._settings.timeouts.keepalive)
         self.transport.resume_reading()
+
+    def _known_as(self, host: str, port: int) -> None:
+        """Take note of the client's address; there is none behind a Unix socket."""
+        self.host, self.port = host, port
+        self.client = client_name(host, port)
+
+    def _announcement(self, announced: ProxyHeader, data: bytes) -> None:
+        """Read what a proxy says of the connection."""
+        try:
+            rest = announced.feed(data)
+        except Reject as reject:
+            self._reject(reject)
+            return
+        if rest is not None:
+            self._introduce(announced)
+            self._on_data = self._first_bytes
+            if rest:
+                self._first_bytes(rest)
+
+    def _introduce(self, announced: ProxyHeader) -> None:
+        """Take the address for the client's; sites are told whether to (nginx: real_ip_header)."""
+        if announced.source and not self._settings.config.sites:
+            self._known_as(*announced.source)
 
     def _first_bytes(self, data: bytes, *, pipelined: bool = False) -> None:
         if self._resting:
             self._resting = False
             self._settings = self._context.settings
         self._requests += 1
+        self._context.counts.request_began()
         self.trace = Trace(self._context.loop.time(), self._requests, pipelined)
-        self._context.idle.discard(self)
+        self._context.works(self)
         self._context.watchdog.watch(self, self._settings.timeouts.head)
         self._on_data = self._read_head
         self._read_head(data)
@@ -308,12 +345,16 @@ class Downstream(asyncio.Protocol):
             rest = self.head.feed(data)
             if rest is not None:
                 self._answer(rest)
+            elif not self._reading:
+                self._reading = True
+                self._context.counts.head_began()
         except Reject as reject:
             self._reject(reject)
 
     def _answer(self, rest: bytes) -> None:
         context = self._context
         context.watchdog.forget(self)
+        self._end_head()
         if self._surplus:
             raise Reject(503, "Too many connections; try again in a while.")
         if context.draining:
@@ -332,7 +373,14 @@ class Downstream(asyncio.Protocol):
         self._keep_early(rest)
         self._session.start()
 
+    def _end_head(self) -> None:
+        """Note that no more of a head is to come."""
+        if self._reading:
+            self._reading = False
+            self._context.counts.head_ended()
+
     def _reject(self, reject: Reject) -> None:
+        self._end_head()
         self.refused(reject.status, reject.reason)
         self.fail(reject)
 
@@ -359,6 +407,13 @@ class Downstream(asyncio.Protocol):
             self._context.watchdog.watch(self, self._settings.timeouts.linger)
         else:
             self.transport.abort()
+
+
+def client_name(host: str, port: int) -> str:
+    """Return what the log calls a client at an address."""
+    if not host:
+        return "unix:"
+    return with_port(host, port)
 
 
 def _nobody(_data: bytes) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from fastws.protocol.body import Body
     from fastws.protocol.head import RequestHead, ResponseHead
+    from fastws.protocol.proxy_header import ProxyHeader
     from fastws.proxy.context import Context
     from fastws.proxy.decision import Forward
     from fastws.proxy.downstream import Downstream
@@ -93,6 +94,11 @@ class Session:
     def port(self) -> int:
         """Its port."""
         return self._downstream.port
+
+    @property
+    def announced(self) -> ProxyHeader | None:
+        """What a proxy said of its connection."""
+        return self._downstream.announced
 
     @property
     def listener(self) -> tuple[str, int]:

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from fastws._board import Board
 from fastws.proxy.routes import RouteTable
 from fastws.proxy.sites.table import SiteTable
 from fastws.proxy.sites.variables import Variables
@@ -26,8 +27,9 @@ class Settings:
 
     ``states`` are those of the servers of each upstream, by its name and in their order. ``page``
     is what a plain request for ``/`` gets, if anything. ``files`` are those of access logs, without
-    which nothing is written there. Raises OSError when a file that the configuration names cannot
-    be read, and FastwsError when one cannot be written to.
+    which nothing is written there, and ``board`` is what stub_status tells of. Raises OSError when
+    a file that the configuration names cannot be read, and FastwsError when one cannot be written
+    to.
     """
 
     def __init__(
@@ -37,12 +39,13 @@ class Settings:
         states: Mapping[str, Sequence[PeerState]] = MappingProxyType({}),
         page: bytes | None = None,
         files: LogFiles | None = None,
+        board: Board | None = None,
     ) -> None:
         self.config = config
         self.page = page
         self.limits = config.limits
         self.timeouts = config.timeouts
-        self.routes = _router(config, states, files)
+        self.routes = _router(config, states, files, board or Board(1, 1, 0))
 
     def trusts(self, client: str) -> bool:
         """Whether the forwarding headers of the peer at this address are believed."""
@@ -53,7 +56,10 @@ class Settings:
 
 
 def _router(
-    config: Config, states: Mapping[str, Sequence[PeerState]], files: LogFiles | None
+    config: Config,
+    states: Mapping[str, Sequence[PeerState]],
+    files: LogFiles | None,
+    board: Board,
 ) -> Router:
     variables = Variables(config.maps)
     key = variables.key if config.sites else compile_key
@@ -62,5 +68,5 @@ def _router(
         for upstream in config.upstreams
     }
     if config.sites:
-        return SiteTable(config, upstreams, variables, files)
+        return SiteTable(config, upstreams, variables, files, board)
     return RouteTable(config, upstreams)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from fastws.proxy.announced import AnnouncedAcceptor
 from fastws.proxy.downstream import Downstream
 from fastws.server import tls
 from fastws.server.listener import BACKLOG
@@ -29,7 +30,7 @@ class Acceptors:
         self._context = context
         self._timeouts = plan.config.timeouts
         self._sockets = sockets
-        self._bare: list[Acceptor] = []
+        self._bare: list[Acceptor | AnnouncedAcceptor] = []
         self._servers: list[asyncio.Server] = []
         listeners = [plan.config.listeners[door.listener] for door in plan.doors]
         contexts = [tls.server_context(listener) for listener in listeners]
@@ -68,8 +69,13 @@ class Acceptors:
         door = str(listener.address)
 
         def downstream() -> Downstream:
-            return Downstream(context, door, tls=listener.address.tls)
+            return Downstream(
+                context, door, tls=listener.address.tls, announced=listener.proxy_protocol
+            )
 
+        if tls_context and listener.proxy_protocol:
+            self._bare.append(AnnouncedAcceptor(context, sock, downstream, tls_context, timeouts))
+            return
         if context.sockets and tls_context is None:
             self._bare.append(context.sockets.listen(sock, downstream, timeouts.stall))
             return

@@ -300,7 +300,13 @@ class Worker:
             for name, numbers in plan.peers.items()
         }
         try:
-            return Settings(plan.config, states=states, page=plan.page, files=self._logs.files)
+            return Settings(
+                plan.config,
+                states=states,
+                page=plan.page,
+                files=self._logs.files,
+                board=self._counts.board,
+            )
         except OSError as error:
             raise FastwsError(f"cannot read tls_ca: {error.strerror or error}") from error
 

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.skipif(nginx.binary() is None, reason="needs nginx-whee
 
 CONFIG = Path(__file__).with_name("differential.conf")
 PATIENCE = 10.0
+HUNG_UP = b"HTTP/1.1 444 Nothing was answered\r\n\r\n"
 
 HANDSHAKE = (
     "Connection: Upgrade",
@@ -58,6 +59,9 @@ ANSWERS = {
 }
 
 
+PORTS = ("PORT", "OTHER", "ANNOUNCED")
+
+
 class Ask(NamedTuple):
     """A request."""
 
@@ -65,11 +69,16 @@ class Ask(NamedTuple):
     target: str
     headers: tuple[str, ...] = ()
     method: str = "GET"
-    port: int = 0  # which of the two that the proxy listens on
+    port: int = 0  # which of those that the proxy listens on
+    before: bytes = b""  # what the connection begins with
 
     def __str__(self) -> str:
         marks = [f"{self.method} {self.host}{self.target}", *self.headers]
-        return " ".join([*marks, *(["(other port)"] if self.port else [])])
+        if self.port:
+            marks.append(f"({PORTS[self.port]})")
+        if self.before:
+            marks.append(f"behind {self.before[:24]!r}")
+        return " ".join(marks)
 
 
 class Seen(NamedTuple):
@@ -84,6 +93,15 @@ class Seen(NamedTuple):
 def asks(host: str, *targets: str) -> list[Ask]:
     return [Ask(host, target) for target in targets]
 
+
+ANNOUNCEMENTS = [
+    b"PROXY TCP4 192.0.2.7 198.51.100.2 50000 443\r\n",
+    b"PROXY TCP6 2001:db8::1 2001:db8::2 50000 443\r\n",
+    b"PROXY UNKNOWN ffff::1 ffff::1 1 2\r\n",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07\xc6\x33\x64\x02\xc3\x50\x01\xbb",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x11\xc0\0\x02\x07\xc6\x33\x64\x02\xc3\x50\x01\xbb\x04\0\x02hi",
+    b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0",
+]
 
 HOSTS = [
     "default.test",
@@ -239,6 +257,14 @@ ASKS = [
     Ask("recursive.test", "/x", ("X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 10.0.0.1")),
     Ask("realip.test", "/x", ("X-Real-IP: 192.0.2.9",)),
     Ask("realip.test", "/x", ("X-Forwarded-For: 192.0.2.9",)),
+    *(
+        Ask(f"{name}.announced.test", "/x", port=2, before=before)
+        for name in ("plain", "real", "untrusted")
+        for before in ANNOUNCEMENTS
+    ),
+    Ask("plain.announced.test", "/x", port=2),
+    Ask("plain.announced.test", "/x", port=2, before=b"PROXY TCP4 1.2.3.4\r\n"),
+    Ask("plain.announced.test", "/x", port=2, before=ANNOUNCEMENTS[3][:13] + b"\x11\0\x02hi"),
     *asks("files.test", "/x?y", "/code/", "/uri/x%20y"),
 ]  # fmt: skip
 
@@ -288,29 +314,28 @@ class Backend:
 class Running(NamedTuple):
     """A proxy, where it listens."""
 
-    ports: tuple[int, int]
+    ports: tuple[int, ...]
 
 
 def write_config(folder: Path, backend: int, dead: int) -> tuple[Path, Running]:
-    port, other = free_ports(2)
+    ports = tuple(free_ports(len(PORTS)))
     text = CONFIG.read_text()
     for word, value in {
         "BACKEND": f"127.0.0.1:{backend}",
         "DEADPORT": str(dead),
         "DEAD": f"127.0.0.1:{dead}",
-        "PORT": f"127.0.0.1:{port}",
-        "OTHER": f"127.0.0.1:{other}",
+        **{name: f"127.0.0.1:{port}" for name, port in zip(PORTS, ports, strict=True)},
     }.items():
         text = re.sub(rf"\b{word}\b", value, text)
     path = folder / "nginx.conf"
     path.write_text(text)
-    return path, Running((port, other))
+    return path, Running(ports)
 
 
 class Nginx:
     """nginx with a file of its own."""
 
-    def __init__(self, config: Path, ports: tuple[int, int]) -> None:
+    def __init__(self, config: Path, ports: tuple[int, ...]) -> None:
         self._config = config
         self._port = ports[0]
 
@@ -365,11 +390,11 @@ def ask(wish: Ask, proxy: Running, backend: Backend, extra: tuple[str, ...]) -> 
     lines = [f"{wish.method} {wish.target} HTTP/1.1", f"Host: {wish.host}", *wish.headers, *extra]
     with socket.create_connection(("127.0.0.1", proxy.ports[wish.port]), PATIENCE) as client:
         client.settimeout(PATIENCE)
-        client.sendall("\r\n".join([*lines, "", ""]).encode())
+        client.sendall(wish.before + "\r\n".join([*lines, "", ""]).encode())
         data = b""
         while more := client.recv(65536):
             data += more
-    head, _, body = data.partition(b"\r\n\r\n")
+    head, _, body = (data or HUNG_UP).partition(b"\r\n\r\n")
     first, *headers = head.decode("latin-1").split("\r\n")
     known = [
         (lines[0], lines[1:])

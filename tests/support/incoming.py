@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastws.config.model import Limits
 from fastws.protocol.head import RequestHead
 from fastws.proxy.trace import Recorder, Trace
+
+if TYPE_CHECKING:
+    from fastws.protocol.proxy_header import ProxyHeader
 
 
 class Incoming:
@@ -23,6 +28,7 @@ class Incoming:
         assert self.request.feed(head.encode("latin-1")) == b""
         self.host = host
         self.port = 50000
+        self.announced: ProxyHeader | None = None
         self.listener = listener
         self.tls = tls
         self.handshake = handshake

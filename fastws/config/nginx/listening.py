@@ -35,6 +35,7 @@ class Listen(msgspec.Struct, frozen=True):
     address: str
     tls: bool
     default: bool
+    announced: bool
     directive: Directive
 
 
@@ -51,7 +52,7 @@ class Listening:
         found = [each for directive in server.own("listen") for each in self._read(directive)]
         if not server.own("listen") and server.directive:
             port = 80 if os.geteuid() == 0 else 8000
-            found = [Listen(f"0.0.0.0:{port}", False, False, server.directive)]  # noqa: FBT003
+            found = [Listen(f"0.0.0.0:{port}", False, False, False, server.directive)]  # noqa: FBT003
         self._servers.append((server, found))
         return found
 
@@ -71,10 +72,11 @@ class Listening:
             for each in found
             if each.address == address or _covers(address, each.address)
         ]
+        announced = self._announced([each for _, _, each in here])
         if not any(each.tls for _, _, each in here):
-            return said({"address": address}, first)
+            return said({"address": address, **announced}, first)
         default = next((one for one in here if one[2].default), here[0])
-        raw: Raw = {"address": f"wss://{address}", **self._tls(default[1])}
+        raw: Raw = {"address": f"wss://{address}", **announced, **self._tls(default[1])}
         others = [
             said({"hosts": hosts[number], **pair}, each.directive)
             for number, server, each in here
@@ -89,6 +91,19 @@ class Listening:
         if mine:
             raw |= {key: value for key, value in mine[0].items() if key != "hosts"}
         return said(raw, first)
+
+    def _announced(self, here: list[Listen]) -> Raw:
+        """Return whether a PROXY header comes first; where one listen says so, it holds for all."""
+        saying = [each for each in here if each.announced]
+        if not saying:
+            return {}
+        places = {each.address for each in saying}
+        for each in here:
+            if each.address not in places:
+                what = f"a PROXY header is expected at {saying[0].address}, and not here"
+                why = "fastws has one socket for both"
+                self._findings.error(each.directive.place, what, why)
+        return {"proxy_protocol": True}
 
     def _tls(self, server: Scope) -> Raw:
         raw: Raw = {}
@@ -128,7 +143,7 @@ class Listening:
 
     def _read(self, directive: Directive) -> list[Listen]:
         where, *parameters = directive.values
-        tls = default = both = False
+        tls = default = announced = both = False
         for parameter in parameters:
             match parameter:
                 case "ssl":
@@ -145,9 +160,7 @@ class Listening:
                     self._findings.add(Level.LEFT_OUT, directive.place, "listen quic", why)
                     return []
                 case "proxy_protocol":
-                    why = "every connection would begin with a line that is no HTTP"
-                    what = "fastws does not read the PROXY protocol yet"
-                    self._findings.error(directive.place, what, why)
+                    announced = True
                 case _ if not _OF_SOCKETS.fullmatch(parameter):
                     what = f"a listen has no parameter {show(parameter)}"
                     self._findings.error(directive.place, what, "nginx does not start with it")
@@ -156,6 +169,7 @@ class Listening:
                 f":{address[5:]}" if both and address.startswith("[::]:") else address,
                 tls,
                 default,
+                announced,
                 directive,
             )
             for address in self._addresses(where, directive)

@@ -150,9 +150,6 @@ class _Servers:
         if not trusted:
             return None
         header = server.value("real_ip_header") or "X-Real-IP"
-        if header == "proxy_protocol":
-            place = server.nearest("real_ip_header")[0].place
-            self._findings.error(place, "fastws does not read the PROXY protocol yet")
         networks = []
         for each in trusted:
             if each.values[0] == "unix:":

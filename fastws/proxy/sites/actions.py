@@ -12,6 +12,7 @@ from fastws.proxy.sites.headers import HeaderLines
 from fastws.proxy.sites.lines import AccessLog
 
 if TYPE_CHECKING:
+    from fastws._board import Board
     from fastws._relay import Rules
     from fastws.config import model
     from fastws.observe.files import LogFiles
@@ -24,8 +25,14 @@ class Actions:
     """Makes the live forms of actions."""
 
     def __init__(
-        self, config: model.Config, ways: Ways, variables: Variables, files: LogFiles | None
+        self,
+        config: model.Config,
+        ways: Ways,
+        variables: Variables,
+        files: LogFiles | None,
+        board: Board,
     ) -> None:
+        self.board = board
         self.access_logs = {
             each.name: AccessLog(each, variables, files) for each in config.access_logs if files
         }
@@ -53,7 +60,7 @@ class Action:
         variables = actions.variables
         logs = actions.access_logs
         self.access_logs = [logs[name] for name in written.access_logs if name in logs]
-        self.stub_status = written.stub_status
+        self.counts = actions.board if written.stub_status else None  # what it tells of
         self.access = written.access
         self.otherwise = variables.text(written.otherwise) if written.otherwise else None
         self.default_type = written.default_type.encode()

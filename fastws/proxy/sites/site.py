@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fastws.errors import HANG_UP, Reject
 from fastws.protocol.host import host_name
 from fastws.proxy.decision import Forward, Reply
-from fastws.proxy.sites import escapes
+from fastws.proxy.sites import escapes, stub_status
 from fastws.proxy.sites.locations import Location, Locations
 from fastws.proxy.sites.real_address import RealAddress
 from fastws.proxy.sites.results import BODILESS, REDIRECTS, Result, body
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fastws.proxy.sites.visit import Visit
 
 _PORTS = {False: 80, True: 443}
+_PLAIN_TEXT = b"text/plain"
 
 
 class Site:
@@ -42,9 +43,11 @@ class Site:
         }
         self._real_address = RealAddress(written.real_address) if written.real_address else None
 
-    def client(self, incoming: Incoming) -> str:
-        """Return the client's address, which a trusted peer's header may name."""
-        return self._real_address.of(incoming) if self._real_address else incoming.host
+    def client(self, incoming: Incoming) -> tuple[str, int]:
+        """Return the client's address and port, which a trusted peer's header may name."""
+        if self._real_address:
+            return self._real_address.of(incoming)
+        return incoming.host, incoming.port
 
     def serve(self, visit: Visit) -> Forward | Reply:
         """Say what is done with a request."""
@@ -107,6 +110,14 @@ class Site:
             return self._finish(visit, Result(403))
         if action.passes_on:
             return action.forward(visit)
+        if action.counts:
+            page = stub_status.text(action.counts)
+            return self._finish(visit, Result(200, page, kind=_PLAIN_TEXT))
+        return self._otherwise(visit)
+
+    def _otherwise(self, visit: Visit) -> Forward | Reply:
+        """Go on where requests are sent that are not passed on."""
+        action = visit.action
         if action.otherwise is None:
             return self._finish(visit, Result(404))
         to = action.otherwise(visit)
@@ -154,8 +165,8 @@ class Site:
         if result.location:
             headers.append((b"Location", self.absolute(visit, result.location)))
         if status not in BODILESS:
-            kind = action.default_type if result.text is not None else b"text/plain"
-            headers.append((b"Content-Type", kind))
+            kind = action.default_type if result.text is not None else _PLAIN_TEXT
+            headers.append((b"Content-Type", result.kind or kind))
         visit.status = status
         headers += action.answers.added(visit, status)
         visit.added = headers

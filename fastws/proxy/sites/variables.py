@@ -148,7 +148,21 @@ def _server_port(visit: Visit) -> bytes:
 
 
 def _remote_port(visit: Visit) -> bytes:
+    return b"%d" % visit.port if visit.port else b""
+
+
+def _realip_remote_port(visit: Visit) -> bytes:
     return b"%d" % visit.incoming.port if visit.incoming.host else b""
+
+
+def _announced(end: str, part: int) -> Value:
+    """Return what reads the address or the port of an end from the PROXY header."""
+
+    def read(visit: Visit) -> bytes:
+        place = getattr(visit.incoming.announced, end, None)
+        return str(place[part]).encode() if place else b""
+
+    return read
 
 
 def _server_protocol(visit: Visit) -> bytes:
@@ -217,9 +231,13 @@ _VARIABLES: dict[str, Value] = {
     "proxy_add_x_forwarded_for": _forwarded_for,
     "proxy_host": lambda visit: visit.proxy_host,
     "proxy_port": lambda visit: visit.proxy_port,
+    "proxy_protocol_addr": _announced("source", 0),
+    "proxy_protocol_port": _announced("source", 1),
+    "proxy_protocol_server_addr": _announced("destination", 0),
+    "proxy_protocol_server_port": _announced("destination", 1),
     "query_string": lambda visit: visit.args,
     "realip_remote_addr": lambda visit: visit.incoming.host.encode() or b"unix:",
-    "realip_remote_port": _remote_port,
+    "realip_remote_port": _realip_remote_port,
     "remote_addr": _remote_addr,
     "remote_port": _remote_port,
     "remote_user": _remote_user,

@@ -25,8 +25,8 @@ _MOST_TURNS = 10
 class Visit:
     """What is known of a request at a site.
 
-    ``host`` is the client's address, which a trusted peer's header may have named. ``path`` is
-    decoded and normal, until steps rewrite it; ``values`` are the variables that were set or
+    ``host`` and ``port`` are the client's, which a trusted peer's header may have named. ``path``
+    is decoded and normal, until steps rewrite it; ``values`` are the variables that were set or
     looked up; ``match`` is that of the last pattern.
     """
 
@@ -45,6 +45,7 @@ class Visit:
         "listener",
         "match",
         "path",
+        "port",
         "proxy_host",
         "proxy_port",
         "request",
@@ -59,7 +60,7 @@ class Visit:
 
     action: Action
 
-    def __init__(self, incoming: Incoming, site: Site, host: str) -> None:
+    def __init__(self, incoming: Incoming, site: Site, host: str, port: int) -> None:
         """Begin a visit. Raises Reject for a path that cannot be read."""
         request = incoming.request
         target = request.target
@@ -70,6 +71,7 @@ class Visit:
         self.listener = incoming.listener
         self.site = site
         self.host = host
+        self.port = port
         self.path = normal_path(target)
         self.args = target.partition(b"?")[2]
         self.values: dict[str, bytes] = {}

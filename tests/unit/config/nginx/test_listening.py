@@ -78,7 +78,6 @@ def test_handshakes_for_unknown_hosts_are_refused_where_nginx_refuses_them() -> 
         ("70000", "is no address to listen on"),
         ("99999999999", "is no address to listen on"),
         ("80-9000", "is no address to listen on"),
-        ("80 proxy_protocol", "PROXY protocol"),
         ("80 nope", 'no parameter "nope"'),
     ],
 )
@@ -86,6 +85,15 @@ def test_what_cannot_be_listened_on(listen: str, fault: str) -> None:
     errors = read("f", f"server {{ listen {listen}; }}".encode()).errors
     assert len(errors) == 1
     assert fault in errors[0].what
+
+
+def test_a_proxy_header_is_expected_where_one_listen_says_so() -> None:
+    text = "server { listen 81 proxy_protocol; listen 82; } server { listen 81; }"
+    assert [each.get("proxy_protocol", False) for each in listeners(text)] == [True, False]
+    errors = read("f", b"server { listen 81 proxy_protocol; listen 127.0.0.1:81; }").errors
+    assert [each.what for each in errors] == [
+        "a PROXY header is expected at 0.0.0.0:81, and not here"
+    ]
 
 
 def test_http2_is_taken_and_not_offered() -> None:

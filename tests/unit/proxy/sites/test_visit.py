@@ -5,7 +5,7 @@ from fastws.proxy.sites.visit import Visit
 
 
 def visit(target: str = "/") -> Visit:
-    return Visit(get(target), None, "192.0.2.1")  # type: ignore[arg-type]
+    return Visit(get(target), None, "192.0.2.1", 50000)  # type: ignore[arg-type]
 
 
 def test_a_visit_begins_with_the_decoded_path() -> None:
