@@ -1,5 +1,6 @@
 """The load generator and its backend, against an independent peer and against faults."""
 
+import http.client
 import socket
 import threading
 import time
@@ -135,6 +136,31 @@ def test_what_the_backend_sends(lab: Lab, mode: str, size: str) -> None:
     assert report["messages"] > 0
 
 
+def test_backend_serves_plain_http_to_an_independent_client(lab: Lab) -> None:
+    """It gives bodies from a place in the pattern, and takes them."""
+    client = http.client.HTTPConnection("127.0.0.1", lab.backend_port)
+    client.request("GET", "/get/100000/0")
+    body = client.getresponse().read()
+    client.request("GET", "/get/1000/1")
+    shifted = client.getresponse().read()
+    assert len(body) == 100_000
+    assert shifted == body[61:1061]
+    for _ in range(2):
+        client.request("PUT", "/put/100000/0", body)
+        assert client.getresponse().read() == b""
+    client.request("PUT", "/put/100000/0", flip(body))
+    with pytest.raises((http.client.HTTPException, ConnectionError)):
+        client.getresponse()
+
+
+@pytest.mark.parametrize("size", ["0", "1", "65536", "1048576"])
+@pytest.mark.parametrize("mode", ["get", "put"])
+def test_plain_http_of_every_size(lab: Lab, mode: str, size: str) -> None:
+    """One request after another, on more than one connection."""
+    report = load(lab, lab.backend_port, mode, "--size", size, "--connections", "3")
+    assert report["messages"] > 0
+
+
 def test_open_loop_keeps_its_rate(lab: Lab) -> None:
     """As many messages as were due in the window, whichever connection they went out on."""
     arguments = ["--connections", "7", "--rate", "5000", "--in-flight", "1024"]
@@ -173,7 +199,7 @@ def test_a_faithful_relay_passes(lab: Lab) -> None:
         assert load(lab, port, "load")["messages"] > 0
 
 
-@pytest.mark.parametrize("mode", ["load", "open", "push", "fanout", "churn"])
+@pytest.mark.parametrize("mode", ["load", "open", "push", "fanout", "churn", "get"])
 def test_every_mode_compares(lab: Lab, mode: str) -> None:
     """The changed byte may be one of a header, where frames come many at a time."""
     with relay(lab.backend_port, flip) as port, pytest.raises(BenchError, match="came back"):

@@ -1,12 +1,15 @@
 /* A server that does what the request's target says:
  *   /push/SIZE/FIRST    sends messages of that size as fast as they go out
  *   /fanout/SIZE/FIRST  sends one to each such connection whenever a message comes in on one
+ *   /get/SIZE/FIRST     answers with a body of that size, in plain HTTP
+ *   /put/SIZE/FIRST     takes such a body, in plain HTTP, and breaks off if it differs
  *   all else            echoes: every frame goes back unmasked with its own opcode, as it streams in
- * FIRST is the message of the pattern with which a connection begins. */
+ * FIRST is the message of the pattern with which a connection or body begins. */
 #include "modes.h"
 
 #include "accept.h"
 #include "net.h"
+#include "pattern.h"
 #include "stream.h"
 #include "wire.h"
 
@@ -20,7 +23,7 @@
 #include <unistd.h>
 
 enum stage { UPGRADING, OPEN, CLOSING, LINGERING };
-enum task { ECHO, PUSH, FANOUT };
+enum task { ECHO, PUSH, FANOUT, PLAIN };
 
 struct peer {
     int fd;
@@ -34,6 +37,7 @@ struct peer {
     size_t carried;
     uint8_t carry[MAX_HEADER]; /* the beginning of a header whose rest is to come */
     struct sink out;
+    unsigned size, first; /* of the body that is asked for, or comes: then `left` is to come */
     size_t head_size;
     char head[MAX_HEAD + 1];
 };
@@ -42,6 +46,8 @@ struct backend {
     int epoll, listener;
     LIST_HEAD(, peer) audience; /* of fan-outs */
     uint8_t *room;              /* MAX_HEADER bytes for what was carried, then READ_SIZE bytes */
+    uint8_t *pattern;           /* of the bodies of plain HTTP, up to the largest so far */
+    size_t pattern_size;
 };
 
 static void peer_free(struct peer *peer)
@@ -206,6 +212,68 @@ static bool peer_take_task(struct backend *backend, struct peer *peer)
     return true;
 }
 
+static const uint8_t *plain_body(struct backend *backend, const struct peer *peer)
+{
+    if (backend->pattern == NULL || backend->pattern_size < peer->size) {
+        free(backend->pattern);
+        backend->pattern = pattern_new(peer->size);
+        backend->pattern_size = peer->size;
+    }
+    return pattern_at(backend->pattern, peer->first);
+}
+
+static bool plain_answer(struct backend *backend, struct peer *peer, unsigned size)
+{
+    char head[64];
+    int length = snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %u\r\n\r\n", size);
+    if (!sink_write(&peer->out, peer->fd, (uint8_t *)head, (size_t)length) ||
+        !sink_write(&peer->out, peer->fd, plain_body(backend, peer), size))
+        return false;
+    if (sink_pending(&peer->out))
+        peer_settle(backend, peer);
+    return true;
+}
+
+static bool plain_take_body(struct backend *backend, struct peer *peer, const uint8_t *data,
+                            size_t size)
+{
+    const uint8_t *expected = plain_body(backend, peer) + (peer->size - peer->left);
+    if (size > peer->left || memcmp(expected, data, size) != 0)
+        return false;
+    peer->left -= size;
+    return peer->left > 0 || plain_answer(backend, peer, 0);
+}
+
+static bool plain_take_head(struct backend *backend, struct peer *peer)
+{
+    char *end = strstr(peer->head, "\r\n\r\n");
+    if (end == NULL)
+        return peer->head_size < MAX_HEAD;
+    char verb[4];
+    if (sscanf(peer->head, "%*3s /%3[a-z]/%u/%u ", verb, &peer->size, &peer->first) != 3)
+        return false;
+    size_t early = (size_t)(peer->head + peer->head_size - end) - 4;
+    peer->head_size = 0;
+    if (strcmp(verb, "put") != 0)
+        return early == 0 && plain_answer(backend, peer, peer->size);
+    peer->left = peer->size;
+    return plain_take_body(backend, peer, (uint8_t *)end + 4, early);
+}
+
+static bool peer_serve(struct backend *backend, struct peer *peer)
+{
+    bool body = peer->left > 0;
+    uint8_t *data = body ? backend->room : (uint8_t *)peer->head + peer->head_size;
+    ssize_t got = recv(peer->fd, data, body ? READ_SIZE : MAX_HEAD - peer->head_size, 0);
+    if (got <= 0)
+        return got < 0 && errno == EAGAIN;
+    if (body)
+        return plain_take_body(backend, peer, data, (size_t)got);
+    peer->head_size += (size_t)got;
+    peer->head[peer->head_size] = '\0';
+    return plain_take_head(backend, peer);
+}
+
 static bool peer_upgrade(struct backend *backend, struct peer *peer)
 {
     size_t room = MAX_HEAD - peer->head_size;
@@ -217,6 +285,11 @@ static bool peer_upgrade(struct backend *backend, struct peer *peer)
     char *end = strstr(peer->head, "\r\n\r\n");
     if (end == NULL)
         return peer->head_size < MAX_HEAD;
+    if (head_value(peer->head, "\r\nupgrade:") == NULL) {
+        peer->task = PLAIN;
+        peer->stage = OPEN;
+        return plain_take_head(backend, peer);
+    }
     if (!peer_take_task(backend, peer) || !peer_switch_protocols(peer))
         return false;
     peer->stage = OPEN;
@@ -267,6 +340,8 @@ static bool peer_ready(struct backend *backend, struct peer *peer, uint32_t even
         return peer_flush(backend, peer);
     switch (peer->stage) {
     case OPEN:
+        if (peer->task == PLAIN)
+            return peer_serve(backend, peer);
         if (peer->task != PUSH)
             return peer_echo(backend, peer);
         return events & EPOLLOUT ? peer_push(peer) : peer_linger(backend, peer);

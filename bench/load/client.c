@@ -19,20 +19,20 @@ enum {
 
 static const uint64_t STALL_NS = 10000000000u;
 
-static uint32_t number(const struct run *run, const struct client *client)
+uint32_t client_number(const struct run *run, const struct client *client)
 {
     return (uint32_t)(client - run->clients);
 }
 
-static uint32_t first_message(const struct run *run, const struct client *client)
+uint32_t client_first(const struct run *run, const struct client *client)
 {
-    return number(run, client) * APART % PATTERN_TURNS;
+    return client_number(run, client) * APART % PATTERN_TURNS;
 }
 
 /* Neighbours in a connection, and on other connections, differ: a mixed-up echo is noticed. */
 static const uint8_t *payload(const struct run *run, const struct client *client, uint64_t message)
 {
-    return pattern_at(run->pattern, first_message(run, client) + message);
+    return pattern_at(run->pattern, client_first(run, client) + message);
 }
 
 /* What comes after the window is checked, but not counted. */
@@ -60,11 +60,11 @@ void client_dial(struct run *run, struct client *client)
     watch(run->epoll, WATCH_NEW, client->fd, EPOLLOUT, client);
 }
 
-static void client_write(struct run *run, struct client *client, const uint8_t *data, size_t size)
+void client_write(struct run *run, struct client *client, const uint8_t *data, size_t size)
 {
     bool pending = sink_pending(&client->out);
     if (!sink_write(&client->out, client->fd, data, size))
-        die("connection %u: writing: %s", number(run, client), strerror(errno));
+        die("connection %u: writing: %s", client_number(run, client), strerror(errno));
     if (!pending && sink_pending(&client->out))
         watch(run->epoll, WATCH_CHANGED, client->fd, EPOLLIN | EPOLLOUT, client);
 }
@@ -72,7 +72,7 @@ static void client_write(struct run *run, struct client *client, const uint8_t *
 static void client_flush(struct run *run, struct client *client)
 {
     if (!sink_flush(&client->out, client->fd))
-        die("connection %u: writing: %s", number(run, client), strerror(errno));
+        die("connection %u: writing: %s", client_number(run, client), strerror(errno));
     if (!sink_pending(&client->out))
         watch(run->epoll, WATCH_CHANGED, client->fd, EPOLLIN, client);
 }
@@ -83,7 +83,7 @@ static void check_connected(struct run *run, struct client *client)
     socklen_t size = sizeof error;
     getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0)
-        die("connection %u: connecting: %s", number(run, client), strerror(error));
+        die("connection %u: connecting: %s", client_number(run, client), strerror(error));
 }
 
 /* The target tells the backend what to do, and from where in the pattern to send what size. */
@@ -104,7 +104,7 @@ static void client_request(struct run *run, struct client *client)
                           "Connection: Upgrade\r\n"
                           "Sec-WebSocket-Key: %.*s\r\n"
                           "Sec-WebSocket-Version: 13\r\n\r\n",
-                          run->mode->asks, run->options->size, first_message(run, client),
+                          run->mode->asks, run->options->size, client_first(run, client),
                           run->options->port, KEY_SIZE, key);
     watch(run->epoll, WATCH_CHANGED, client->fd, EPOLLIN, client);
     client_write(run, client, (uint8_t *)request, (size_t)length);
@@ -114,10 +114,10 @@ static void client_request(struct run *run, struct client *client)
 static void check_head(struct run *run, struct client *client)
 {
     if (strncmp(client->head, "HTTP/1.1 101 ", 13) != 0)
-        die("connection %u: not upgraded: %s", number(run, client), client->head);
+        die("connection %u: not upgraded: %s", client_number(run, client), client->head);
     const char *accept = head_value(client->head, "\r\nsec-websocket-accept:");
     if (accept == NULL || strncmp(accept, client->accept, ACCEPT_SIZE) != 0)
-        die("connection %u: wrong Sec-WebSocket-Accept: %s", number(run, client), client->head);
+        die("connection %u: wrong Sec-WebSocket-Accept: %s", client_number(run, client), client->head);
 }
 
 /* Sending */
@@ -136,7 +136,7 @@ void client_expect(struct run *run, struct client *client, uint64_t asked_at)
 {
     if (client->due - client->got == run->options->in_flight)
         die("connection %u: %u messages are in flight, and there is no room for more",
-            number(run, client), run->options->in_flight);
+            client_number(run, client), run->options->in_flight);
     client->asked_at[client->due++ % run->options->in_flight] = asked_at;
     run->active++;
 }
@@ -184,11 +184,11 @@ static void begin_frame(struct run *run, struct client *client)
     const struct frame *frame = &client->frame;
     enum opcode opcode = frame_opcode(frame);
     if (frame->masked)
-        die("connection %u: a masked frame", number(run, client));
+        die("connection %u: a masked frame", client_number(run, client));
     if (frame_is_control(frame) && frame->length > MAX_CONTROL)
-        die("connection %u: a long control frame", number(run, client));
+        die("connection %u: a long control frame", client_number(run, client));
     if (!frame_is_control(frame) && opcode != (client->fragmented ? CONTINUATION : BINARY))
-        die("connection %u: opcode %d came back", number(run, client), opcode);
+        die("connection %u: opcode %d came back", client_number(run, client), opcode);
     client->left = frame->length;
 }
 
@@ -199,9 +199,9 @@ static void take_payload(struct run *run, struct client *client, const uint8_t *
         return;
     }
     if (!message_is_due(run, client) || client->matched + size > run->options->size)
-        die("connection %u: more came back than was sent", number(run, client));
+        die("connection %u: more came back than was sent", client_number(run, client));
     if (memcmp(payload(run, client, client->got) + client->matched, data, size) != 0)
-        die("connection %u: message %lu came back different", number(run, client),
+        die("connection %u: message %lu came back different", client_number(run, client),
             (unsigned long)client->got);
     client->matched += size;
 }
@@ -209,7 +209,7 @@ static void take_payload(struct run *run, struct client *client, const uint8_t *
 static void end_message(struct run *run, struct client *client)
 {
     if (!message_is_due(run, client) || client->matched != run->options->size)
-        die("connection %u: message %lu came back cut short", number(run, client),
+        die("connection %u: message %lu came back cut short", client_number(run, client),
             (unsigned long)client->got);
     uint64_t asked_at = client->asked_at[client->got++ % run->options->in_flight];
     client->matched = 0;
@@ -222,7 +222,7 @@ static void end_close(struct run *run, struct client *client)
 {
     uint64_t code = client->frame.length < 2 ? 0 : big_endian(client->control, 2);
     if (client->stage != CLOSING || code != NORMAL_CLOSURE)
-        die("connection %u: closed with code %lu", number(run, client), (unsigned long)code);
+        die("connection %u: closed with code %lu", client_number(run, client), (unsigned long)code);
     shutdown(client->fd, SHUT_WR);
     client->stage = FINISHING;
 }
@@ -282,6 +282,14 @@ static void take_frames(struct run *run, struct client *client, const uint8_t *d
         run->mode->answered(run, client, messages);
 }
 
+static void client_opened(struct run *run, struct client *client)
+{
+    client->stage = OPEN;
+    run->opened++;
+    run->active--;
+    run->mode->opened(run, client);
+}
+
 static void read_head(struct run *run, struct client *client)
 {
     size_t room = MAX_HEAD - client->head_size;
@@ -289,21 +297,18 @@ static void read_head(struct run *run, struct client *client)
     if (got < 0 && errno == EAGAIN)
         return;
     if (got <= 0)
-        die("connection %u: ended in the handshake", number(run, client));
+        die("connection %u: ended in the handshake", client_number(run, client));
     client->head_size += (size_t)got;
     client->head[client->head_size] = '\0';
     const char *end = strstr(client->head, "\r\n\r\n");
     if (end == NULL && client->head_size == MAX_HEAD)
-        die("connection %u: a head of more than %d bytes", number(run, client), MAX_HEAD);
+        die("connection %u: a head of more than %d bytes", client_number(run, client), MAX_HEAD);
     if (end == NULL)
         return;
     check_head(run, client);
     run->now = now_ns();
     record(run, &run->handshakes, client->dialled_at);
-    client->stage = OPEN;
-    run->opened++;
-    run->active--;
-    run->mode->opened(run, client);
+    client_opened(run, client);
     size_t head = (size_t)(end - client->head) + 4;
     take_frames(run, client, (uint8_t *)client->head + head, client->head_size - head);
 }
@@ -311,7 +316,7 @@ static void read_head(struct run *run, struct client *client)
 static void end_connection(struct run *run, struct client *client)
 {
     if (client->stage != FINISHING)
-        die("connection %u: ended by the other side", number(run, client));
+        die("connection %u: ended by the other side", client_number(run, client));
     run->now = now_ns();
     record(run, &run->cycles, client->dialled_at);
     close(client->fd);
@@ -326,12 +331,16 @@ static void read_frames(struct run *run, struct client *client)
     if (got < 0 && errno == EAGAIN)
         return;
     if (got < 0)
-        die("connection %u: reading: %s", number(run, client), strerror(errno));
+        die("connection %u: reading: %s", client_number(run, client), strerror(errno));
     if (got == 0) {
         end_connection(run, client);
         return;
     }
     run->now = now_ns();
+    if (run->mode->received != NULL) {
+        run->mode->received(run, client, data, (size_t)got);
+        return;
+    }
     size_t carried = client->carried;
     memcpy(data - carried, client->carry, carried);
     client->carried = 0;
@@ -342,7 +351,12 @@ static void client_ready(struct run *run, struct client *client, uint32_t events
 {
     if (client->stage == CONNECTING) {
         check_connected(run, client);
-        client_request(run, client);
+        if (run->mode->received == NULL) {
+            client_request(run, client);
+        } else {
+            watch(run->epoll, WATCH_CHANGED, client->fd, EPOLLIN, client);
+            client_opened(run, client);
+        }
         return;
     }
     if (events & EPOLLOUT)

@@ -8,7 +8,8 @@
 #include "net.h"
 #include "wire.h"
 
-enum client_stage { CONNECTING, UPGRADING, OPEN, CLOSING, FINISHING };
+/* ANSWERED: the head of an answer in plain HTTP has come, its body has not. */
+enum client_stage { CONNECTING, UPGRADING, OPEN, ANSWERED, CLOSING, FINISHING };
 
 struct client {
     int fd;
@@ -65,6 +66,8 @@ struct mode {
     const char *name;
     const char *asks; /* the backend to do this */
     bool unasked;     /* the backend sends as it likes */
+    /* For modes that do not upgrade: what comes on a connection. */
+    void (*received)(struct run *, struct client *, const uint8_t *data, size_t size);
     void (*opened)(struct run *, struct client *);
     void (*arrived)(struct run *, uint64_t asked_at);                /* each message */
     void (*answered)(struct run *, struct client *, uint32_t count); /* messages of one read */
@@ -85,6 +88,11 @@ void client_send(struct run *run, struct client *client, uint32_t count);
 void client_expect(struct run *run, struct client *client, uint64_t asked_at);
 void client_write_messages(struct run *run, struct client *client, uint32_t count);
 void client_close(struct run *run, struct client *client);
+void client_write(struct run *run, struct client *client, const uint8_t *data, size_t size);
+
+uint32_t client_number(const struct run *run, const struct client *client);
+/* The message of the pattern with which a connection begins. */
+uint32_t client_first(const struct run *run, const struct client *client);
 
 /* Counts a message with its latency, if it arrived before the window closed. */
 void round_trip(struct run *run, uint64_t asked_at);

@@ -8,7 +8,7 @@
 
 static const char USAGE[] =
     "usage: wsload backend --port PORT\n"
-    "       wsload load|open|push|fanout|churn|idle --port PORT [--connections N] [--size BYTES]\n"
+    "       wsload load|open|push|fanout|churn|get|put|idle --port PORT [--connections N] [--size BYTES]\n"
     "              [--in-flight N] [--rate N] [--seconds S] [--warmup S]\n"
     "              [--watch PID,...] [--cores N,...]\n";
 
@@ -17,7 +17,8 @@ static const struct {
     int (*run)(const struct options *);
 } MODES[] = {
     {"load", run_echo},     {"open", run_open},   {"push", run_push},
-    {"fanout", run_fanout}, {"churn", run_churn}, {"idle", run_idle},
+    {"fanout", run_fanout}, {"churn", run_churn}, {"get", run_get},
+    {"put", run_put},       {"idle", run_idle},
 };
 
 static const struct option OPTIONS[] = {

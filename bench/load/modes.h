@@ -21,4 +21,6 @@ int run_open(const struct options *options);   /* the same at a fixed rate */
 int run_push(const struct options *options);   /* messages that come without a pause */
 int run_fanout(const struct options *options); /* one message to each connection, and again */
 int run_churn(const struct options *options);  /* connect, upgrade, echo, close, again */
+int run_get(const struct options *options);    /* plain requests for a body */
+int run_put(const struct options *options);    /* plain requests with one */
 int run_idle(const struct options *options);   /* opens connections and holds them */

@@ -60,6 +60,8 @@ def fill(text: str, places: dict[str, str]) -> str:
     return text
 
 
+# A plain request has no Connection header: with the usual `close` nginx would keep no connection to
+# the backend. And it would write a body to a file before it sends it on.
 NGINX_CONFIG = """\
 daemon off;
 user root;
@@ -73,6 +75,8 @@ events {
 
 http {
     access_log off;
+    client_max_body_size 0;
+    proxy_request_buffering off;
     client_body_temp_path @directory@/body;
     proxy_temp_path @directory@/proxy;
     fastcgi_temp_path @directory@/fastcgi;
@@ -81,7 +85,7 @@ http {
 
     map $http_upgrade $connection_upgrade {
         default upgrade;
-        ''      close;
+        ''      '';
     }
 
     upstream backend {

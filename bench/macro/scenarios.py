@@ -65,6 +65,23 @@ SCENARIOS = (
         connections=64,
         unit="connection",
     ),
+    Scenario("get", "64 connections, plain GET of 64 B", "get", connections=64, unit="request"),
+    Scenario(
+        "get-50m",
+        "4 connections, plain GET of 50 MiB",
+        "get",
+        connections=4,
+        size=50 << 20,
+        unit="request",
+    ),
+    Scenario(
+        "put-50m",
+        "4 connections, plain PUT of 50 MiB",
+        "put",
+        connections=4,
+        size=50 << 20,
+        unit="request",
+    ),
     Scenario(
         "idle",
         "5000 idle connections",

@@ -42,10 +42,11 @@ cdef enum State:
 cdef class ChunkedBody(Body):
     cdef readonly bint too_large
     cdef uint64_t _most           # of payload; 0: no limit
+    cdef uint64_t _most_trailers
     cdef bint _bare               # only the payload goes on
     cdef State _state
     cdef uint64_t _left           # of the chunk under way
-    cdef int _count               # of digits in its size, or of bytes in its extensions
+    cdef uint64_t _count          # of digits in its size, of bytes in its extensions, of trailers
     cdef bytearray _trailers      # as they come, then as they go on
     cdef size_t _line             # where in them the line under way begins
 

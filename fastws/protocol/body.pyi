@@ -40,11 +40,12 @@ class StreamBody(Body):
 class ChunkedBody(Body):
     """A body in chunks, with its trailers.
 
-    Chunk extensions do not go on, and in trailers what belongs before a body. ``most``: its
-    greatest size in bytes; 0: no limit. ``bare``: only the payload goes on.
+    Chunk extensions do not go on, and in trailers what belongs before a body. ``trailers``: how
+    many of them it may have. ``most``: its greatest size in bytes; 0: no limit. ``bare``: only the
+    payload goes on.
     """
 
-    def __init__(self, *, most: int = 0, bare: bool = False) -> None: ...
+    def __init__(self, trailers: int, *, most: int = 0, bare: bool = False) -> None: ...
     @property
     def too_large(self) -> bool:
         """Whether its fault is that it has more than ``most`` bytes."""

@@ -12,7 +12,7 @@ from fastws.protocol.headers cimport OTHER, Text, identify
 cdef enum:
     # Of a size in hexadecimal: what is longer is no size of anything.
     MAX_DIGITS = 15
-    # Extensions mean nothing to anybody; whole trailers are held.
+    # Extensions mean nothing to anybody; whole trailers are held, as many as a head has headers.
     MAX_EXTENSION = 1024
     MAX_TRAILERS = 8 * 1024
 
@@ -109,7 +109,8 @@ cdef class StreamBody(Body):
 cdef class ChunkedBody(Body):
     """A body in chunks, with its trailers."""
 
-    def __init__(self, *, uint64_t most=0, bint bare=False):
+    def __init__(self, uint64_t trailers, *, uint64_t most=0, bint bare=False):
+        self._most_trailers = trailers
         self._most = most
         self._bare = bare
         self._state = SIZE
@@ -189,6 +190,7 @@ cdef class ChunkedBody(Body):
             self.too_large = True
             return self._fail(f"the body is larger than {self._most} bytes")
         self._state = DATA if self._left else TRAILERS
+        self._count = 0
         return True
 
     cdef size_t _drop_extension(self, const uint8_t* data, size_t size) noexcept:
@@ -226,6 +228,9 @@ cdef class ChunkedBody(Body):
                                   PyByteArray_GET_SIZE(self._trailers))
             else:
                 self._line = PyByteArray_GET_SIZE(self._trailers)
+                self._count += 1
+                if self._count > self._most_trailers:
+                    self._fail(f"there are more than {self._most_trailers} trailers")
         return taken
 
     cdef bint _fail(self, str fault) noexcept:

@@ -89,6 +89,10 @@ class RequestHead(Head):
     def keeps_alive(self) -> bool:
         """Whether another request may follow on its connection (RFC 9112 section 9.3)."""
 
+    @property
+    def has_body(self) -> bool:
+        """Whether anything follows that belongs to it."""
+
     def body(self, most: int = 0) -> Body:
         """Make what finds the end of this request's body; a chunked one has ``most`` bytes."""
 

@@ -49,6 +49,10 @@ from fastws.protocol.headers cimport (
 cdef object HOST_AND_PORT = re.compile(
     rb"(?:(?:[0-9A-Za-z._~!$&'()*+,;=-]++|%[0-9A-Fa-f]{2})++|\[([0-9A-Fa-f:.]+)\])(?::[0-9]{0,5})?"
 )
+# As nginx does: the first makes a tunnel to anywhere, the other shows what a browser hides.
+cdef frozenset UNSERVED = frozenset({b"CONNECT", b"TRACE"})
+# RFC 9110 section 15.5.6: a 405 says what is served; other methods are not known not to be.
+cdef tuple ALLOW = ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
 cdef uint8_t TLS_ALERT = 0x15
 cdef uint8_t TLS_HANDSHAKE = 0x16
 
@@ -333,8 +337,14 @@ cdef class RequestHead(Head):
     def keeps_alive(self):
         return keeps_alive(&self.table, self.minor)
 
+    @property
+    def has_body(self):
+        return self.length > 0 or self.chunked()
+
     def body(self, uint64_t most=0):
-        return ChunkedBody(most=most) if self.chunked() else SizedBody(self.length)
+        if self.chunked():
+            return ChunkedBody(self._most, most=most)
+        return SizedBody(self.length)
 
     cdef bint chunked(self) noexcept:
         return has(&self.table, TRANSFER_ENCODING)
@@ -362,11 +372,16 @@ cdef class RequestHead(Head):
         fragment."""
         cdef Text method, target
         if not is_request_line(data, size, &method, &target):
-            self._refuse(request_line_fault(data[:size]))
+            self._refuse_line(data[:size])
         self.method = bytes_of(method)
         self.target = bytes_of(target)
         self.minor = data[size - 1] - c"0"
         return 0
+
+    cdef int _refuse_line(self, bytes line) except -1:
+        if line.partition(b" ")[0] in UNSERVED:
+            raise Reject(405, "Neither CONNECT nor TRACE is served; use another method.", ALLOW)
+        self._refuse(request_line_fault(line))
 
     cdef bint _whole(self, const uint8_t* data, size_t size) except -1:
         self._raw = data[:size - 1]
@@ -445,7 +460,7 @@ cdef class ResponseHead(Head):
         if to_head or self.status < 200 or self.status == 204 or self.status == 304:
             return SizedBody(0)
         if self.chunked():
-            return ChunkedBody(bare=bare)
+            return ChunkedBody(self._most, bare=bare)
         length = self.values(b"content-length")
         return SizedBody(int(length[0])) if length else StreamBody()
 
@@ -509,6 +524,12 @@ cdef inline size_t until_blank(const uint8_t* data, size_t size) noexcept nogil:
     return i
 
 
+cdef inline bint is_unserved(const Text* method) noexcept nogil:
+    if method.size == 5:
+        return memcmp(method.data, b"TRACE", 5) == 0
+    return method.size == 7 and memcmp(method.data, b"CONNECT", 7) == 0
+
+
 cdef bint is_request_line(const uint8_t* line, size_t size, Text* method,
                           Text* target) noexcept nogil:
     cdef size_t i = 0
@@ -525,7 +546,7 @@ cdef bint is_request_line(const uint8_t* line, size_t size, Text* method,
     target.size = line + i - target.data
     if size - i != 9 or memcmp(line + i, b" HTTP/1.", 8) != 0:
         return False
-    if method.size == 0 or method.size == 7 and memcmp(line, b"CONNECT", 7) == 0:
+    if method.size == 0 or is_unserved(method):
         return False
     return c"0" <= line[size - 1] <= c"1"
 
@@ -554,8 +575,6 @@ cdef str request_line_fault(bytes line):
     """Say what is wrong with a request line that is refused."""
     if line.startswith(b"PRI * HTTP/2"):
         return "This is HTTP/2, but this listener speaks HTTP/1.1"
-    if line.startswith(b"CONNECT "):
-        return "CONNECT is refused: this is a reverse proxy"
     if b"#" in line:
         return "The target holds a fragment"
     target = line.partition(b" ")[2]

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from fastws.proxy.session import Session
     from fastws.proxy.watchdog import Watchdog
 
-# A client that ended its half may have gone altogether, which no event tells.
-_HALF_CLOSED = 1.0
+# How long a client that ended its half may take nothing: it may have gone altogether, which no
+# event tells.
+HALF_CLOSED = 1.0
 
 
 class Answer(asyncio.Protocol):
@@ -162,13 +163,13 @@ class Answer(asyncio.Protocol):
     @property
     def _patience(self) -> float:
         if self._half_closed:
-            return _HALF_CLOSED
+            return HALF_CLOSED
         return self._stall if self._queued else self._silence
 
     def _watch(self) -> None:
         """Look again when the first of the limits may have been reached."""
         limit = min(self._stall, self._silence or self._stall)
-        self._watchdog.watch(self, min(limit, _HALF_CLOSED) if self._half_closed else limit)
+        self._watchdog.watch(self, min(limit, HALF_CLOSED) if self._half_closed else limit)
 
     def _end(self, ending: str, *, clean: bool = False) -> None:
         session, self._session = self._session, None

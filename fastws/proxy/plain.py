@@ -1,19 +1,19 @@
-"""A plain HTTP request: its body on the way to a peer, and the answer on the way back."""
+"""A plain HTTP request, and the answer to it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastws._pump import Pump
 from fastws.errors import Reject, UpstreamReject
-from fastws.protocol.body import ChunkedBody, StreamBody
+from fastws.protocol.body import StreamBody
 from fastws.protocol.forward import plain_request, relayed_response
+from fastws.proxy.answer import HALF_CLOSED
 from fastws.proxy.session import CLIENT_GONE, Session
+from fastws.proxy.upload import Upload
 
 if TYPE_CHECKING:
     import asyncio
 
-    from fastws.protocol.body import Body
     from fastws.protocol.head import RequestHead, ResponseHead
     from fastws.proxy.context import Context
     from fastws.proxy.decision import Forward, Reply
@@ -22,14 +22,7 @@ if TYPE_CHECKING:
     from fastws.upstream.peer import Peer
 
 # RFC 9110 section 9.2.2: to send one of these twice does no more than to send it once.
-_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
-
-# A body may take its time, and longer if it is large: bytes for which there is one more second.
-_SLOWEST = 1024
-
-# How long a client that ended its half may wait for an answer: it may have gone altogether, which
-# no event tells.
-_HALF_CLOSED = 1.0
+_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -38,27 +31,23 @@ class PlainRequest(Session):
     """Relays a request and its answer; both connections may serve another one after that."""
 
     __slots__ = (
-        "_body",
-        "_body_since",
         "_delimited",
-        "_early",
         "_half_closed",
         "_keep",
-        "_marked",
         "_method",
-        "_pump",
         "_reusable",
         "_since",
         "_status",
+        "_upload",
     )
 
     handshake = False
 
     def __init__(self, context: Context, settings: Settings, downstream: Downstream) -> None:
         super().__init__(context, settings, downstream)
-        self._body: Body = downstream.head.body()
-        self._early = b""  # what has come of it before a peer was connected
-        self._pump: Pump | None = None
+        self._upload = (
+            Upload(self, downstream, context.watchdog) if downstream.head.has_body else None
+        )
         self._method: bytes | None = None  # one that takes the place of the client's
         self._half_closed = False
         self._delimited = True  # the client can tell whether the answer is whole
@@ -66,18 +55,14 @@ class PlainRequest(Session):
         self._reusable = False  # the peer's
         self._status = 0
         self._since = context.loop.time()
-        self._body_since = 0.0
-        self._marked = -1
 
     # what the upstream says
 
     def connected(self) -> None:
         """Send the body behind the head that went out."""
         super().connected()
-        assert self._exchange is not None
-        self._body_since = self._context.loop.time()
-        if self._method is None:
-            self._send_body(self._exchange.transport)
+        if self._upload and self._method is None:
+            self._send_body(self._upload)
         else:
             self._await_answer()
 
@@ -85,7 +70,8 @@ class PlainRequest(Session):
         """Ask again where that is safe (RFC 9110 section 9.2.2)."""
         exchange, self._exchange = self._exchange, None
         self._note_failure(reject.status)
-        repeatable = self._head.method in _IDEMPOTENT and self._rewind()
+        upload = None if self._method else self._upload
+        repeatable = self._asked in _IDEMPOTENT and (upload is None or upload.rewind())
         if exchange and exchange.stale and repeatable:
             # It was closed while the request was on its way: that is nobody's failure.
             self._ask_again()
@@ -115,7 +101,7 @@ class PlainRequest(Session):
     def delivered(self, transport: asyncio.Transport, ending: str, *, clean: bool) -> None:
         """Go on to the client's next request, if both sides may."""
         whole = ending == "complete"
-        over = self._body_over
+        over = self._all_came
         if whole and clean and over and self._reusable and not transport.get_write_buffer_size():
             self._forward.upstream.idle.put(self._leased.peer, transport)
         else:
@@ -130,37 +116,37 @@ class PlainRequest(Session):
 
     def upstream_full(self) -> None:
         """Pause the body: the peer does not take it."""
-        if self._pump:
-            self._pump.pause()
+        if self._upload:
+            self._upload.pause()
 
     def upstream_drained(self) -> None:
         """Go on with it."""
-        if self._pump:
-            self._pump.resume()
+        if self._upload:
+            self._upload.resume()
 
     # what the client's connection says
 
-    def pumped(self, rest: bytes) -> None:
-        """All of the body went on, or it is malformed; ``rest`` is the next request."""
-        self._downstream.give_back(rest)
-        if self._body.fault is None:
+    def uploaded(self) -> None:
+        """Give the peer its time to answer, if it has not begun to."""
+        if self._exchange:
             self._await_answer()
-        elif self._status:
-            self._cut("rule")
+
+    def upload_failed(self, reject: Reject, ending: str) -> None:
+        """Say so, or end an answer that is under way."""
+        if self._answer:
+            self._answer.cut(ending)
         else:
-            too_large = isinstance(self._body, ChunkedBody) and self._body.too_large
-            why = f"In the request {self._body.fault}; send a smaller or a well-formed one."
-            self.fail(Reject(413 if too_large else 400, why))
+            self.fail(reject)
 
     def downstream_eof(self) -> bool:
         """Let a client that sends no more have its answer, if there is one soon."""
-        if not self._body_over:
+        if not self._all_came:
             return False
         self._half_closed = True
         if self._answer:
             self._answer.hurry()
         else:
-            self._context.watchdog.watch(self, _HALF_CLOSED)
+            self._context.watchdog.watch(self, HALF_CLOSED)
         return True
 
     def downstream_lost(self) -> None:
@@ -174,11 +160,9 @@ class PlainRequest(Session):
         self._write_down()
 
     def expired(self) -> None:
-        """Give up a client or a peer that does not go on."""
+        """Give up a peer that does not go on, or a client that has gone."""
         if self._half_closed:
             self._downstream.transport.abort()
-        elif self._pump and not self._pump.over:
-            self._check_body()
         else:
             super().expired()
 
@@ -194,8 +178,9 @@ class PlainRequest(Session):
         return self._downstream.head
 
     @property
-    def _body_over(self) -> bool:
-        return self._body.complete and (self._pump is None or self._pump.over)
+    def _all_came(self) -> bool:
+        """Whether what comes from the client now is its next request."""
+        return self._upload is None or self._upload.over
 
     @property
     def _answer_time(self) -> float:
@@ -203,7 +188,6 @@ class PlainRequest(Session):
 
     def _begin(self) -> None:
         forward = self._forward
-        self._body = self._head.body(forward.max_body)
         if forward.max_body and self._head.length > forward.max_body:
             raise Reject(413, f"The body is larger than {forward.max_body} bytes; send less.")
         if forward.edits and b"expect" in forward.edits.dropped and self._expects():
@@ -216,7 +200,7 @@ class PlainRequest(Session):
         return (
             [value.lower() for value in expect] == [b"100-continue"]
             and self._head.version != (1, 0)
-            and not self._body.complete
+            and self._upload is not None
         )
 
     def _request_head(self, peer: Peer) -> bytes:
@@ -245,68 +229,18 @@ class PlainRequest(Session):
         except OSError as error:
             self.unconnected(error)
 
-    def _send_body(self, transport: asyncio.Transport) -> None:
-        if self._body.complete:
-            self._await_answer()
-            return
-        self._early += self._downstream.take_early()
-        most = self._settings.limits.queued_bytes
-        self._pump = Pump(self._downstream.transport, transport, self._body, self, most=most)
-        self._downstream.pass_to(self._pump)
-        self._context.watchdog.watch(self, self._forward.timeouts.body)
-        self._pump.start(self._early)
+    def _send_body(self, upload: Upload) -> None:
+        assert self._exchange is not None
+        self._context.watchdog.forget(self)
+        upload.start(
+            self._exchange.transport,
+            self._forward.timeouts,
+            max_body=self._forward.max_body,
+            most=self._settings.limits.queued_bytes,
+        )
 
     def _await_answer(self) -> None:
-        if self._exchange:
-            self._context.watchdog.watch(self, self._answer_time)
-        else:
-            self._context.watchdog.forget(self)
-
-    def _rewind(self) -> bool:
-        """Take back what was sent of the body; whether all of it is here."""
-        if self._pump is None:
-            return True
-        sent = self._pump.moved
-        if sent > len(self._early):
-            return False
-        self._stop_body()
-        self._pump = None
-        self._body = self._head.body(self._forward.max_body)
-        self._early = self._early[:sent]
-        return True
-
-    def _stop_body(self) -> None:
-        if self._pump and not self._pump.over:
-            self._pump.stop()
-            self._downstream.give_back(b"")
-
-    def _check_body(self) -> None:
-        """See whether the body goes on as fast as it has to."""
-        assert self._pump is not None
-        now = self._context.loop.time()
-        timeouts = self._forward.timeouts
-        moved = self._pump.moved
-        if self._pump.paused:
-            self._body_since = now - moved / _SLOWEST  # the client could not send
-            taken, self._marked = self._marked, self._pump.taken
-            if taken == self._marked:
-                self._body_failed(
-                    Reject(504, f"The upstream took nothing for {timeouts.stall:g} s.")
-                )
-            else:
-                self._context.watchdog.watch(self, timeouts.stall)
-            return
-        left = self._body_since + timeouts.body + moved / _SLOWEST - now
-        if left > 0:
-            self._context.watchdog.watch(self, left)
-        else:
-            self._body_failed(Reject(408, f"The body did not arrive within {timeouts.body:g} s."))
-
-    def _body_failed(self, reject: Reject) -> None:
-        if self._status:
-            self._cut("stall")
-        else:
-            self.fail(reject)
+        self._context.watchdog.watch(self, self._answer_time)
 
     # private: the answer
 
@@ -315,10 +249,9 @@ class PlainRequest(Session):
         bare = head.version == (1, 0) and response.has_chunked_body
         body = response.body(to_head=self._asked == b"HEAD", bare=bare)
         self._delimited = body.complete or not (bare or isinstance(body, StreamBody))
-        self._keep = self._delimited and self._body_over and self._downstream.keeps_alive
+        self._keep = self._delimited and self._all_came and self._downstream.keeps_alive
         self._reusable = response.keeps_alive
-        if self._body_over:
-            self._context.watchdog.forget(self)
+        self._context.watchdog.forget(self)
         self._relay_answer(response, body, rest, self._connection, chunked=not bare)
         if self._half_closed and self._answer:
             self._answer.hurry()
@@ -336,37 +269,29 @@ class PlainRequest(Session):
 
     def _follow(self, decision: Reply | Forward) -> None:
         """Answer in another way; what another upstream is asked has no body."""
-        self._stop_body()
+        if self._upload:
+            self._upload.stop()
         self._method = b"HEAD" if self._head.method == b"HEAD" else b"GET"
         super()._follow(decision)
 
     def _reply(self, reply: Reply) -> None:
         self._status = reply.status
-        self._skip_body()
-        self._keep = self._body_over and self._downstream.keeps_alive
+        if self._upload:
+            self._upload.skip()
+        self._keep = self._all_came and self._downstream.keeps_alive
         to_head = self._head.method == b"HEAD"
         self._downstream.reply(reply, self._connection, to_head=to_head)
         self._log("complete")
         self._write_down(whole=True)
         self._downstream.answered(keep=self._keep)
 
-    def _skip_body(self) -> None:
-        """Drop a body that nobody wants, if it has come already."""
-        if self._pump is None and not self._body.complete:
-            _, rest = self._body.feed(self._downstream.take_early())
-            self._downstream.give_back(rest)
-
-    def _cut(self, ending: str) -> None:
-        """End an answer that is under way."""
-        if self._answer:
-            self._answer.cut(ending)
-
     def _let_go(self) -> None:
-        self._stop_body()
+        if self._upload:
+            self._upload.stop()
         super()._let_go()
 
     def _write_down(self, *, upward: int = 0, whole: bool = False) -> None:
-        upward += self._pump.moved if self._pump else 0
+        upward += self._upload.moved if self._upload else 0
         super()._write_down(upward=upward, whole=whole)
 
     def _log(self, ending: str, reason: str = "") -> None:
@@ -378,7 +303,7 @@ class PlainRequest(Session):
             host=self._head.host,
             status=self._status,
             upstream=self._lease.peer if self._lease else "",
-            bytes_in=self._pump.moved if self._pump else 0,
+            bytes_in=self._upload.moved if self._upload else 0,
             bytes_out=self._answer.moved if self._answer else 0,
             duration=self._context.loop.time() - self._since,
             ended_by=ending,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from support.clients import Client
 
+PACKAGES = ("ws@8", "socket.io@4", "socket.io-client@4")
+
 
 @pytest.fixture(autouse=True)
 def _each_driver(driver: str) -> None:
@@ -34,15 +36,15 @@ def loop() -> Iterator[LoopThread]:
 
 @pytest.fixture(scope="session")
 def node_modules(pytestconfig: pytest.Config) -> Path:
-    """A folder with npm's `ws` in it."""
+    """A folder with npm's `ws` and Socket.IO in it."""
     if not shutil.which("node") or not shutil.which("npm"):
         pytest.skip("needs node and npm")
     folder = pytestconfig.cache.mkdir("node")
-    if not (folder / "node_modules" / "ws").exists():
-        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), "ws@8"]
+    if not all((folder / "node_modules" / name.partition("@")[0]).exists() for name in PACKAGES):
+        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *PACKAGES]
         done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
         if done.returncode:
-            pytest.skip(f"npm could not install ws: {done.stderr.strip()[-200:]}")
+            pytest.skip(f"npm could not install {PACKAGES}: {done.stderr.strip()[-200:]}")
     return folder
 
 

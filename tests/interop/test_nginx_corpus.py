@@ -20,6 +20,7 @@ from aiohttp import web
 from support.nginx import free_ports
 from support.peers import serving
 from support.proxy import Proxy
+from support.web import echo_messages
 from yarl import URL
 
 if TYPE_CHECKING:
@@ -80,11 +81,7 @@ CASES = [
 async def _serve(request: web.Request) -> web.StreamResponse:
     if request.headers.get("Upgrade", "").lower() != "websocket":
         return web.Response(text=f"{request.method} {request.raw_path}")
-    connection = web.WebSocketResponse()
-    await connection.prepare(request)
-    async for message in connection:
-        await connection.send_str(message.data)
-    return connection
+    return await echo_messages(request)
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import io
 import shutil
 import subprocess
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -20,7 +21,6 @@ from support.proxy import Proxy, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from pathlib import Path
 
     from support.certificates import Certificates
     from support.loops import LoopThread
@@ -85,6 +85,54 @@ def test_curl(site: str, tmp_path: Path) -> None:
     assert kept.split() == [b"1", b"0", b"0", b"0", b"0"]
 
 
+def test_curl_takes_up_what_it_has_a_part_of(sites: Callable[[str], Proxy], tmp_path: Path) -> None:
+    if not shutil.which("curl"):
+        pytest.skip("needs curl")
+    whole = Path(web.__file__).read_bytes()
+    part = tmp_path / "part"
+    part.write_bytes(whole[:100])
+    url = f"http://{sites('aiohttp').address}/file"
+    command = ["curl", "--silent", "--fail", "--max-time", "30", url]
+    ranged = subprocess.run([*command, "--range", "10-19"], check=True, capture_output=True)
+    assert ranged.stdout == whole[10:20]
+    subprocess.run([*command, "--continue-at", "-", "--output", part], check=True)
+    assert part.read_bytes() == whole
+
+
+@pytest.fixture
+def small(sites: Callable[[str], Proxy], driver: str) -> Iterator[str]:
+    """The URL of a proxy that takes no more than a MiB."""
+    inner = sites("aiohttp").address
+    with Proxy(inner, driver=driver, settings={"routes[0].max_body": str(MIB)}) as proxy:
+        yield f"http://{proxy.address}/echo"
+
+
+def test_clients_that_send_too_much_hear_of_it(
+    small: str, loop: LoopThread, tmp_path: Path
+) -> None:
+    async def by_aiohttp() -> int:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.put(small, data=io.BytesIO(BODY)) as answer,
+        ):
+            return answer.status
+
+    assert requests.put(small, data=BODY, timeout=30).status_code == 413
+    assert httpx.put(small, content=BODY, trust_env=False).status_code == 413
+    assert loop.run(by_aiohttp()) == 413
+    upload = tmp_path / "upload"
+    upload.write_bytes(BODY * 5)
+    if shutil.which("curl"):
+        command = ["curl", "--silent", "--max-time", "30", "--write-out", "%{http_code}", small]
+        for framing in ("Expect:", "Transfer-Encoding: chunked"):
+            done = subprocess.run(
+                [*command, "-T", upload, "-H", framing, "-o", tmp_path / "answer"],
+                capture_output=True,
+                check=False,  # it may count as a failure that not all could be sent
+            )
+            assert done.stdout == b"413", framing
+
+
 def test_requests(site: str) -> None:
     with requests.Session() as session:
         assert session.get(f"{site}/").content == web.PAGE
@@ -144,6 +192,36 @@ def test_a_browser(site: str, tmp_path: Path) -> None:
             })
         """
         assert browser.evaluate(events) == "0,1,2"
+
+
+def test_a_browser_speaks_of_everything_to_one_origin(
+    sites: Callable[[str], Proxy], tmp_path: Path
+) -> None:
+    if not CHROMIUM:
+        pytest.skip("needs chromium")
+    with Browser(tmp_path) as browser:
+        browser.open(f"http://{sites('aiohttp').address}/")
+        assert until(lambda: browser.evaluate("document.title") == "web")
+        together = """
+            new Promise((done, failed) => {
+              const socket = new WebSocket(location.origin.replace('http', 'ws') + '/ws');
+              const source = new EventSource('/events');
+              const file = new Blob([new Uint8Array(2000000).fill(7)]);
+              let events = 0;
+              socket.onerror = failed;
+              source.onmessage = async () => {
+                const answer = await fetch('/echo', {method: 'PUT', body: file});
+                socket.send((await answer.blob()).size + ' ' + ++events);
+              };
+              socket.onmessage = async message => {
+                if (message.data === '2000000 3') {
+                  source.close(); socket.close(1000); socket.onclose = end => done(end.code);
+                }
+                await fetch('/next');
+              };
+            })
+        """
+        assert browser.evaluate(together) == 1000
 
 
 # -- TLS on both sides --------------------------------------------------------------------------
@@ -217,3 +295,51 @@ def test_socketio_of_several_servers(loop: LoopThread, balance: str, driver: str
     finally:
         for runner in runners:
             loop.run(runner.cleanup())
+
+
+SOCKET_IO_SERVER = """
+const server = require('http').createServer();
+const { Server } = require('socket.io');
+new Server(server).on('connection', socket =>
+  socket.on('ask', (data, answer) => answer([data, server.address().port])));
+server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+process.stdin.resume().on('end', () => process.exit(0));
+"""
+
+# Node's client keeps no cookies by itself, so that it says which ones.
+SOCKET_IO_CLIENT = """
+const { io } = require('socket.io-client');
+const url = process.argv[1];
+fetch(url + '/socket.io/?EIO=4&transport=polling').then(async answer => {
+  const cookie = (answer.headers.get('set-cookie') ?? '').split(';')[0];
+  const socket = io(url, { reconnection: false, timeout: 10000, extraHeaders: { cookie } });
+  socket.on('connect_error', error => { console.log(error.message); process.exit(1); });
+  socket.on('connect', async () => {
+    const names = new Set();
+    for (const size of [1, 1000, 100000]) {
+      const [data, name] = await socket.timeout(10000).emitWithAck('ask', 'x'.repeat(size));
+      if (data.length === size) names.add(name);
+    }
+    const transport = socket.io.engine.transport;
+    if (transport.name !== 'websocket') await new Promise(ok => socket.io.engine.on('upgrade', ok));
+    const bytes = Buffer.alloc(50000, 7);
+    const [echo] = await socket.timeout(10000).emitWithAck('ask', bytes);
+    console.log(socket.io.engine.transport.name, names.size, Buffer.compare(bytes, echo));
+    process.exit(0);
+  });
+});
+"""
+
+
+@pytest.mark.parametrize("balance", ["ip_hash", "sticky cookie server"])
+def test_socketio_of_node(node_modules: Path, balance: str, driver: str) -> None:
+    with ExitStack() as stack:
+        addresses = [
+            stack.enter_context(web.node_program(SOCKET_IO_SERVER, node_modules)) for _ in range(2)
+        ]
+        proxy = stack.enter_context(Proxy(*addresses, driver=driver, flags=("--balance", balance)))
+        command = ["node", "-e", SOCKET_IO_CLIENT, f"http://{proxy.address}"]
+        done = subprocess.run(
+            command, cwd=node_modules, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (done.stdout.split(), done.stderr) == (["websocket", "1", "0"], "")

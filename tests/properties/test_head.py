@@ -264,7 +264,9 @@ first_lines = st.one_of(
     st.builds(
         b"%b%b%b%bHTTP/1.%b".__mod__,
         st.tuples(
-            st.sampled_from([b"GET", b"GET", b"PUT", b"CONNECT", b"M-SEARCH", b"get", b"XYZ", b""]),
+            st.sampled_from(
+                [b"GET", b"GET", b"PUT", b"CONNECT", b"TRACE", b"M-SEARCH", b"get", b"XYZ", b""]
+            ),
             st.sampled_from([b" ", b" ", b" ", b"  ", b"", b"\t"]),
             targets | st.sampled_from([b"/#", b"/\x7f", b"/\xe4", b'/!~"', b""]),
             st.sampled_from([b" ", b" ", b" ", b"  ", b"", b"\r"]),

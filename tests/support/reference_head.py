@@ -172,7 +172,7 @@ _FIELD = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
 # It starts with the rarer byte, so that the search skips from line to line.
 _TRAILING_SPACE = re.compile(rb"\r(?<=[ \t]\r)")
 # RFC 9112 section 3: single spaces, an upper-case method, a target in origin-form, no fragment.
-_REQUEST_LINE = re.compile(rb'(?!CONNECT )([A-Z-]+) (/[!"$-~]*) HTTP/1\.([01])')
+_REQUEST_LINE = re.compile(rb'(?!(?:CONNECT|TRACE) )([A-Z-]+) (/[!"$-~]*) HTTP/1\.([01])')
 _STARTED_TARGET = re.compile(rb"[^ \n]* ([^ \n]*)")
 # RFC 9112 section 4; many servers leave out the space before an empty reason.
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
@@ -348,6 +348,8 @@ class RequestHead(_Head):
     def _first_line(self, line: bytes) -> None:
         match = _REQUEST_LINE.fullmatch(line)
         if match is None:
+            if line.startswith((b"CONNECT ", b"TRACE ")):
+                raise Reject(405, "Neither CONNECT nor TRACE is served; use another method.")
             self._refuse(_request_line_fault(line))
         self.method, self.target, minor = match.groups()
         self.version = (1, int(minor))
@@ -420,7 +422,7 @@ class ResponseHead(_Head):
     def body(self) -> Body:
         """Make what finds the end of this answer's body (RFC 9112 section 6.3)."""
         if self.has_chunked_body:
-            return ChunkedBody()
+            return ChunkedBody(self._limits.headers)
         if self.status in _BODILESS:
             return SizedBody(0)
         length = self.values(b"content-length")
@@ -491,8 +493,6 @@ def _request_line_fault(line: bytes) -> str:
     """Say what is wrong with a request line that is refused."""
     if line.startswith(b"PRI * HTTP/2"):
         return "This is HTTP/2, but this listener speaks HTTP/1.1"
-    if line.startswith(b"CONNECT "):
-        return "CONNECT is refused: this is a reverse proxy"
     if b"#" in line:
         return "The target holds a fragment"
     target = line.partition(b" ")[2]

@@ -1,7 +1,8 @@
 """Web applications that say what they were asked: one, on several servers.
 
 `/echo` sends the body back, `/events` is a stream of server-sent events that goes on when
-`/next` is asked for, `/big?N` sends N bytes.
+`/next` is asked for, `/big?N` sends N bytes. aiohttp's also has `/file`, which may be
+had in ranges, and `/ws`, an echo.
 """
 
 from __future__ import annotations
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGE = b"<!doctype html><title>web</title>"
+
+
+async def _file(_: web.Request) -> web.FileResponse:
+    return web.FileResponse(__file__)
+
+
+async def echo_messages(request: web.Request) -> web.WebSocketResponse:
+    """A WebSocket that echoes text."""
+    connection = web.WebSocketResponse()
+    await connection.prepare(request)
+    async for message in connection:
+        await connection.send_str(message.data)
+    return connection
 
 
 @asynccontextmanager
@@ -59,6 +73,8 @@ async def aiohttp_web() -> AsyncIterator[str]:
     app.router.add_get("/events", events)
     app.router.add_get("/next", go_on)
     app.router.add_get("/big", big)
+    app.router.add_get("/file", _file)
+    app.router.add_get("/ws", echo_messages)
     app.router.add_get("/", page)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import uvloop
+from support.desk import FakeTransport
 from support.sockets import Recorder, Stage, give, shrink_descriptor, take
 
 from fastws._driver import Driver
@@ -118,7 +119,7 @@ def test_a_sized_body_arrives_and_what_follows_it_does_not(
 def test_a_chunked_body_arrives(play: Callable[..., Play], part: int) -> None:
     parts = [noise(part, seed) for seed in range(5)]
     body = b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in parts) + b"0\r\nX-A: b\r\n\r\n"
-    played = play(ChunkedBody())
+    played = play(ChunkedBody(200))
     assert played.send(body) == body
     assert played.owner.rest == b""
 
@@ -126,7 +127,7 @@ def test_a_chunked_body_arrives(play: Callable[..., Play], part: int) -> None:
 def test_the_payload_of_a_chunked_body_alone(play: Callable[..., Play]) -> None:
     parts = [noise(100 * KIB, seed) for seed in range(3)]
     body = b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in parts) + b"0\r\n\r\n"
-    played = play(ChunkedBody(bare=True))
+    played = play(ChunkedBody(200, bare=True))
     payload = b"".join(parts)
     assert played.send(body, len(payload)) == payload
 
@@ -154,7 +155,7 @@ def test_what_comes_behind_is_told_and_not_sent(stage: Stage, play: Callable[...
 
 
 def test_a_broken_body_is_told(stage: Stage, play: Callable[..., Play]) -> None:
-    body = ChunkedBody()
+    body = ChunkedBody(200)
     played = play(body)
     give(played.near, b"5\r\nhelloXX")
     stage.until(lambda: played.pump.over)
@@ -222,28 +223,10 @@ def test_two_pumps_may_cross(stage: Stage, play: Callable[..., Play]) -> None:
     played.pump.stop()
 
 
-class FakeTransport:
-    """A transport of the loop."""
-
-    def __init__(self) -> None:
-        self.said: list[Any] = []
-
-    def write(self, data: bytes) -> None:
-        self.said.append(data)
-
-    def pause_reading(self) -> None:
-        self.said.append("pause")
-
-    def resume_reading(self) -> None:
-        self.said.append("resume")
-
-    def get_write_buffer_size(self) -> int:
-        return 3
-
-
 def test_transports_are_fed_and_paused_by_their_protocols() -> None:
     source, sink, owner = FakeTransport(), FakeTransport(), Owner()
-    pump = Pump(source, sink, SizedBody(10), owner, most=MOST)  # type: ignore[arg-type]
+    sink.queued = 3
+    pump = Pump(source, sink, SizedBody(10), owner, most=MOST)
     pump.start(b"")
     pump.feed(b"hello")
     pump.pause()

@@ -91,6 +91,7 @@ def test_a_truncated_chunked_body(data: bytes) -> None:
         b"0\r\nX-A: a\0b\r\n\r\n",
         b"0\r\n: a\r\n\r\n",
         b"0\r\nX-A: " + b"a" * 8200 + b"\r\n\r\n",
+        b"0\r\n" + b"X:\r\n" * 201 + b"\r\n",
     ],
 )
 @pytest.mark.parametrize("size", [1, 100_000])
@@ -121,9 +122,17 @@ def test_what_belongs_before_a_body_is_no_trailer(size: int) -> None:
     assert fed(body, *bytewise(kept + gone + b"\r\n" + NEXT, size)) == (kept + b"\r\n", NEXT)
 
 
+@pytest.mark.parametrize("size", [1, 1000])
+def test_as_many_trailers_as_a_head_has_headers(size: int) -> None:
+    data = b"0\r\n" + b"X:\r\n" * 200 + b"\r\n"
+    body = response(CHUNKED).body()
+    assert fed(body, *bytewise(data, size)) == (data, b"")
+    assert body.complete
+
+
 def test_a_chunked_body_has_its_limit() -> None:
     for data, fits in ((b"5\r\nhello\r\n5\r\nworld\r\n", True), (b"6\r\n", False)):
-        body = ChunkedBody(most=10)
+        body = ChunkedBody(200, most=10)
         body.feed(b"5\r\nhello\r\n" if not fits else b"")
         body.feed(data)
         assert (body.fault is None, body.too_large) == (fits, not fits)

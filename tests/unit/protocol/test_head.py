@@ -141,8 +141,6 @@ class TestRequest:
             b"GET * HTTP/1.1",
             b"OPTIONS * HTTP/1.1",
             b"GET a/b HTTP/1.1",
-            b"CONNECT example.com:443 HTTP/1.1",
-            b"CONNECT / HTTP/1.1",
             b"GET /a#b HTTP/1.1",
             b"GET /a\x7f HTTP/1.1",
             b"GET /a\x00 HTTP/1.1",
@@ -154,6 +152,22 @@ class TestRequest:
         assert refused(head(line, [HOST])).status == 400
 
     @pytest.mark.parametrize(
+        "line",
+        [
+            b"CONNECT example.com:443 HTTP/1.1",
+            b"CONNECT / HTTP/1.1",
+            b"CONNECT a:1 HTTP/1.0",
+            b"TRACE / HTTP/1.1",
+            b"TRACE /a HTTP/1.0",
+        ],
+    )
+    def test_methods_that_are_not_served_are_405(self, line: bytes) -> None:
+        reject = refused(head(line, [HOST]))
+        assert reject.status == 405
+        ((name, methods),) = reject.headers
+        assert (name, methods.split(b", ")[0]) == (b"Allow", b"GET")
+
+    @pytest.mark.parametrize(
         ("data", "word"),
         [
             (b"\x16\x03\x01\x02\x00\x01\x00\x01", "TLS"),
@@ -161,7 +175,6 @@ class TestRequest:
             (b"\x00", "method"),
             (b"\r\n", "method"),
             (b"\x05\x01\x00", "method"),
-            (b"CONNECT a:1 HTTP/1.1\r\n", "reverse proxy"),
             (b"GET http://a/ HTTP/1.1\r\n", "slash"),
             (b"GET /#a HTTP/1.1\r\n", "fragment"),
             (b"GET /x\n", "bare LF"),
