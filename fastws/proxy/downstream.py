@@ -10,7 +10,7 @@ from fastws._driver import own_address, peer_address
 from fastws.errors import HANG_UP, Reject
 from fastws.protocol.handshake import judge
 from fastws.protocol.head import RequestHead
-from fastws.protocol.host import with_port
+from fastws.protocol.host import written
 from fastws.protocol.proxy_header import ProxyHeader
 from fastws.protocol.responses import error_response, page_response, reply_response
 from fastws.proxy.handshake import Handshake
@@ -57,6 +57,7 @@ class Downstream(asyncio.Protocol):
         "_session",
         "_settings",
         "_surplus",
+        "address",
         "announced",
         "client",
         "door",
@@ -78,6 +79,7 @@ class Downstream(asyncio.Protocol):
         self.host = ""  # the client's address, or empty behind a Unix socket
         self.port = 0
         self.client = "unix:"
+        self.address = self.client  # the connection's own, whoever the client is
         self._context = context
         self._settings = context.settings
         self.head = RequestHead(self._settings.limits)
@@ -103,6 +105,7 @@ class Downstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
         self._known_as(*peer_address(transport.get_extra_info("socket").fileno()))
+        self.address = self.client
         if self.announced and not self.announced.complete:
             self._on_data = partial(self._announcement, self.announced)
         elif self.announced:
@@ -214,15 +217,21 @@ class Downstream(asyncio.Protocol):
         self._write_answer(reject.status, data)
         self.finish()
 
-    def refused(self, status: int, reason: str) -> None:
-        """Log that no tunnel comes of the request."""
+    def refused(self, status: int, reason: str, client: str = "") -> None:
+        """Log that no tunnel comes of the request; ``client`` is a better name for who asked."""
+        client = client or self.client
         self._context.access_log.refused(
-            client=self.client,
+            client=client,
+            via=self.via(client),
             target=self.head.target,
             host=self.head.host,
             status=status,
             reason=reason,
         )
+
+    def via(self, client: str) -> str:
+        """Return the connection's address if it is not that of a client, else nothing."""
+        return self.address if self.address != client else ""
 
     def answered(self, *, keep: bool) -> None:
         """Read the next request, or else close behind the answer."""
@@ -308,7 +317,7 @@ class Downstream(asyncio.Protocol):
     def _known_as(self, host: str, port: int) -> None:
         """Take note of the client's address; there is none behind a Unix socket."""
         self.host, self.port = host, port
-        self.client = client_name(host, port)
+        self.client = written(host, port)
 
     def _announcement(self, announced: ProxyHeader, data: bytes) -> None:
         """Read what a proxy says of the connection."""
@@ -407,13 +416,6 @@ class Downstream(asyncio.Protocol):
             self._context.watchdog.watch(self, self._settings.timeouts.linger)
         else:
             self.transport.abort()
-
-
-def client_name(host: str, port: int) -> str:
-    """Return what the log calls a client at an address."""
-    if not host:
-        return "unix:"
-    return with_port(host, port)
 
 
 def _nobody(_data: bytes) -> None:

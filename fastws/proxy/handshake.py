@@ -14,7 +14,7 @@ from fastws.protocol.handshake import (
     switching_response,
     upgrade_request,
 )
-from fastws.proxy.passage import Passage
+from fastws.proxy.passage import Arrival, Passage
 from fastws.proxy.session import CLIENT_GONE, Session
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Handshake(Session):
 
     def refused(self, status: int, reason: str) -> None:
         """Log that no tunnel comes of it."""
-        self._downstream.refused(status, reason)
+        self._downstream.refused(status, reason, self._client)
 
     def downstream_lost(self) -> None:
         """Nobody waits for an answer any more."""
@@ -116,7 +116,9 @@ class Handshake(Session):
         self.trace.sent += len(head)
         self.trace.received = downstream.head.size
         record = self.recorder.record() if self.recorder else None
-        passage = Passage(self._context, downstream.client, downstream.door, self._leased, record)
+        client = self._client
+        arrival = Arrival(client, downstream.via(client), downstream.door)
+        passage = Passage(self._context, arrival, self._leased, record)
         passage.announce(self._request, agreed)
         first, others = rsv_rules(agreed.extensions)
         early = self._downstream.take_early()

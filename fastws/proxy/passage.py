@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastws.proxy.late import finish
 from fastws.proxy.ticket import Ticket, Traffic
@@ -18,22 +18,41 @@ if TYPE_CHECKING:
     from fastws.upstream.peer import Peer
 
 
+class Arrival(NamedTuple):
+    """Who came: the client, the connection's address if that is another's, and the listener."""
+
+    client: str
+    via: str
+    door: str
+
+
 class Passage:
     """One client's way through the proxy to one peer."""
 
-    __slots__ = ("_client", "_context", "_lease", "_number", "_place", "_record", "_since", "door")
+    __slots__ = (
+        "_client",
+        "_context",
+        "_lease",
+        "_number",
+        "_place",
+        "_record",
+        "_since",
+        "_via",
+        "door",
+    )
 
     def __init__(
-        self, context: Context, client: str, door: str, lease: Lease, record: Record | None = None
+        self, context: Context, arrival: Arrival, lease: Lease, record: Record | None = None
     ) -> None:
-        self.door = door  # the listener that the client came through
+        self._client, self._via, self.door = arrival
         self._context = context
-        self._client = client
         self._lease = lease
         self._record = record  # what access logs want to know of it
         self._number = context.board.next_number()
         self._since = context.loop.time()
-        self._place = context.counts.tunnel_opened(self._number, lease.peer.state.number, client)
+        self._place = context.counts.tunnel_opened(
+            self._number, lease.peer.state.number, arrival.client
+        )
 
     @classmethod
     def arrived(cls, context: Context, ticket: Ticket, peer: Peer) -> Passage:
@@ -42,6 +61,7 @@ class Passage:
         self.door = ticket.door
         self._context = context
         self._client = ticket.client
+        self._via = ticket.via
         self._lease = leases.held(peer)
         self._number = ticket.number
         self._record = ticket.record
@@ -64,6 +84,7 @@ class Passage:
             peer.address,
             age,
             traffic,
+            self._via,
             self._record,
         )
 
@@ -83,6 +104,7 @@ class Passage:
         self._context.access_log.opened(
             number=self._number,
             client=self._client,
+            via=self._via,
             target=request.target,
             host=request.host,
             upstream=self._lease.peer,
@@ -103,6 +125,7 @@ class Passage:
         self._context.access_log.closed(
             number=self._number,
             client=self._client,
+            via=self._via,
             upstream=self._lease.peer,
             duration=self._context.loop.time() - self._since,
             report=report,

@@ -296,8 +296,10 @@ class PlainRequest(Session):
 
     def _log(self, ending: str, reason: str = "") -> None:
         downstream = self._downstream
+        client = self._client
         self._context.access_log.request(
-            client=downstream.client,
+            client=client,
+            via=downstream.via(client),
             method=self._head.method,
             target=self._head.target,
             host=self._head.host,

@@ -10,7 +10,7 @@ from fastws._driver import peer_address
 from fastws.errors import HANG_UP, Reject
 from fastws.protocol.forward import relayed_response
 from fastws.protocol.headers import Forwarded
-from fastws.protocol.host import with_port
+from fastws.protocol.host import written
 from fastws.protocol.responses import status_text
 from fastws.proxy.answer import Answer
 from fastws.proxy.decision import Reply
@@ -132,7 +132,7 @@ class Session:
         assert self._exchange is not None
         if self.recorder:
             host, port = peer_address(self._exchange.transport.get_extra_info("socket").fileno())
-            address = with_port(host, port) if host else str(self._leased.peer)
+            address = written(host, port) if host else str(self._leased.peer)
             self.trace.connected(address, self._exchange.size, self._context.loop.time())
 
     def unconnected(self, error: OSError) -> None:
@@ -225,6 +225,13 @@ class Session:
         raise NotImplementedError
 
     # private
+
+    @property
+    def _client(self) -> str:
+        """The client as the log names it: who it is behind proxies that are trusted."""
+        if self.recorder:
+            return written(*self.recorder.client)
+        return self._settings.client(self) or self._downstream.client
 
     @property
     def _answer_time(self) -> float:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fastws._board import Board
+from fastws.config import model
+from fastws.protocol.host import written
+from fastws.proxy.real_address import RealAddress
 from fastws.proxy.routes import RouteTable
 from fastws.proxy.sites.table import SiteTable
 from fastws.proxy.sites.variables import Variables
@@ -17,9 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fastws._board import PeerState
-    from fastws.config.model import Config
     from fastws.observe.files import LogFiles
-    from fastws.proxy.decision import Router
+    from fastws.proxy.decision import Incoming, Router
 
 
 class Settings:
@@ -34,7 +36,7 @@ class Settings:
 
     def __init__(
         self,
-        config: Config,
+        config: model.Config,
         *,
         states: Mapping[str, Sequence[PeerState]] = MappingProxyType({}),
         page: bytes | None = None,
@@ -45,7 +47,13 @@ class Settings:
         self.page = page
         self.limits = config.limits
         self.timeouts = config.timeouts
+        trusted = config.trusted_proxies
+        self._real_address = RealAddress(_forwarded_for(trusted)) if trusted else None
         self.routes = _router(config, states, files, board or Board(1, 1, 0))
+
+    def client(self, incoming: Incoming) -> str:
+        """Return who a request is from, where a trusted proxy says so; nothing where none does."""
+        return written(*self._real_address.of(incoming)) if self._real_address else ""
 
     def trusts(self, client: str) -> bool:
         """Whether the forwarding headers of the peer at this address are believed."""
@@ -55,8 +63,12 @@ class Settings:
         return any(address in network for network in self.config.trusted_proxies)
 
 
+def _forwarded_for(trusted: tuple[IPv4Network | IPv6Network, ...]) -> model.RealAddress:
+    return model.RealAddress(trusted=trusted, header="x-forwarded-for", recursive=True)
+
+
 def _router(
-    config: Config,
+    config: model.Config,
     states: Mapping[str, Sequence[PeerState]],
     files: LogFiles | None,
     board: Board,

@@ -106,6 +106,10 @@ class Record(msgspec.Struct, array_like=True):
 class Recorder(Protocol):
     """Who writes a request down in the access logs of its site; its trace says what it came to."""
 
+    @property
+    def client(self) -> tuple[str, int]:
+        """The address and port of who asks, which a trusted peer may have named."""
+
     def over(self) -> None:
         """Write its lines."""
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from fastws.errors import HANG_UP, Reject
 from fastws.protocol.host import host_name
 from fastws.proxy.decision import Forward, Reply
+from fastws.proxy.real_address import RealAddress
 from fastws.proxy.sites import escapes, stub_status
 from fastws.proxy.sites.locations import Location, Locations
-from fastws.proxy.sites.real_address import RealAddress
 from fastws.proxy.sites.results import BODILESS, REDIRECTS, Result, body
 from fastws.proxy.sites.steps import compile_steps
 

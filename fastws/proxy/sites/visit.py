@@ -91,6 +91,11 @@ class Visit:
         self.hidden: AbstractSet[bytes] = frozenset()
         self.status = 0
 
+    @property
+    def client(self) -> tuple[str, int]:
+        """The client's address and port."""
+        return self.host, self.port
+
     def over(self) -> None:
         """Write the lines of a request that is over."""
         for log in self.action.access_logs:
