@@ -12,6 +12,7 @@ cdef extern from "<sys/socket.h>" nogil:
         AF_INET
         AF_INET6
         MSG_DONTWAIT
+        MSG_MORE
         MSG_NOSIGNAL
         SHUT_RDWR
         SHUT_WR

@@ -49,6 +49,13 @@ class Reject(Exception):  # noqa: N818 - an answer to give, not a fault of ours
         super().__init__(f"{status}: {reason}")
 
 
+class SlowPattern(Reject):
+    """A pattern of the configuration took longer on what a client sent than it may."""
+
+    def __init__(self, pattern: str, seconds: float) -> None:
+        super().__init__(500, f"The pattern {pattern!a} took longer than {seconds:g} s.")
+
+
 class UpstreamReject(Reject):
     """What the upstream answered cannot be relayed, so the client gets a 502 that says why."""
 

@@ -23,7 +23,7 @@ from fastws.config.names import (
     read_site_host,
     read_variable,
 )
-from fastws.config.pattern import compile_pattern, group_names, split_pattern
+from fastws.config.pattern import Pattern, compile_pattern, group_names, split_pattern
 from fastws.config.template import Part, Template, read_template
 from fastws.config.units import (
     read_positive_seconds,
@@ -55,9 +55,11 @@ __all__ = [
     "LogFormat",
     "LogLevel",
     "Map",
+    "NextUpstream",
     "OtherMethods",
     "Part",
     "Pass",
+    "Pattern",
     "RealAddress",
     "Replacement",
     "Route",
@@ -170,6 +172,36 @@ class Upstream(_Struct, frozen=True, kw_only=True):
     keepalive_timeout: Seconds = 60.0
 
 
+class NextUpstream(_Struct, frozen=True, kw_only=True):
+    """When the next server is asked, while nothing of an answer went to the client.
+
+    It is asked ``on`` these failures and statuses of the last one (none: never). A request that may
+    not be sent twice, such as POST, only goes on if it was not sent yet, or with "non_idempotent";
+    one whose body is not here any more, never. In nginx: proxy_next_upstream.
+    """
+
+    on: tuple[
+        Literal[
+            "error",
+            "timeout",
+            "invalid_header",
+            "http_403",
+            "http_404",
+            "http_429",
+            "http_500",
+            "http_502",
+            "http_503",
+            "http_504",
+            "non_idempotent",
+        ],
+        ...,
+    ] = ("error", "timeout")
+    # Servers that are asked at most, the first one included; 0: all. nginx: …_tries
+    tries: Annotated[int, Meta(ge=0)] = 0
+    # Seconds after which none is asked any more; 0: no limit. nginx: …_timeout
+    timeout: Seconds = 0.0
+
+
 class Route(_Struct, frozen=True, kw_only=True):
     """Which requests go to an upstream, and the rules for their messages.
 
@@ -189,6 +221,7 @@ class Route(_Struct, frozen=True, kw_only=True):
     # Of a plain request, in bytes; a larger one gets 413. 0: no limit. nginx:
     # client_max_body_size, which is 1m.
     max_body: Size = 0
+    next_upstream: NextUpstream = NextUpstream()
 
 
 class Timeouts(_Struct, frozen=True, kw_only=True):
@@ -354,6 +387,7 @@ class Action(_Struct, frozen=True, kw_only=True):
     server_name_in_redirect: bool = False
     # Those of the configuration, if there are none.
     timeouts: Timeouts | None = None
+    next_upstream: NextUpstream = NextUpstream()
 
 
 class Step(_Struct, frozen=True, kw_only=True):

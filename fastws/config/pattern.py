@@ -1,13 +1,26 @@
-r"""Regular expressions, which are written as nginx takes them (PCRE) and run by Python's `re`.
+r"""Regular expressions, which are written as nginx takes them (PCRE) and run by `regex`.
 
-The two differ in little that configurations use: ``(?<name>…)``, ``\z``, ``\h``, and classes such
-as ``[[:alpha:]]`` are brought into Python's form. They are matched against bytes.
+It has what configurations use of PCRE: atomic groups and possessive repetition, ``\K``, recursion.
+What remains (``\z``, ``\h``, classes such as ``[[:alpha:]]``) is brought into its form. They are
+matched against bytes, and no client can make a match last.
 """
 
 import re
 import warnings
 
+import regex
+
+from fastws.errors import SlowPattern
+
+# Seconds of processor time. A match takes some microseconds; one that takes so long was made to, by
+# a client who knows the pattern.
+LIMIT = 0.05
+
+# What can make a match long; where there is nothing of it the clock is not looked at.
+_REPEATS = re.compile(r"[*+{]|\(\?[R0-9&P]")
+
 _NAMED = re.compile(r"\(\?(?:<(?![=!])|')(\w+)[>']", re.ASCII)
+_GROUP = re.compile(r"\(\?P?[<'](\w+)[>']", re.ASCII)
 _ESCAPES = {
     "z": r"\Z",
     "Z": r"(?=\n?\Z)",
@@ -31,16 +44,38 @@ _CLASSES = {
 _CLASS = re.compile(r"\[:(\w+):\]", re.ASCII)
 
 
-def compile_pattern(text: str, *, ignore_case: bool = False) -> re.Pattern[bytes]:
+class Pattern:
+    """A compiled pattern."""
+
+    __slots__ = ("_compiled", "_seconds", "_text")
+
+    def __init__(self, text: str, compiled: regex.Pattern[bytes]) -> None:
+        self._text = text
+        self._compiled = compiled
+        self._seconds = LIMIT if _REPEATS.search(text) else None
+
+    def search(self, subject: bytes) -> regex.Match[bytes] | None:
+        """Return the first match. Raises SlowPattern when that takes too long."""
+        try:
+            return self._compiled.search(subject, timeout=self._seconds)
+        except TimeoutError:
+            raise SlowPattern(self._text, LIMIT) from None
+
+
+def compile_pattern(text: str, *, ignore_case: bool = False) -> Pattern:
     """Return the compiled pattern. Raises ValueError for one that cannot be read."""
+    names = _GROUP.findall(text)
+    if len(set(names)) < len(names):
+        raise ValueError("is no regular expression that can be used here: two groups have one name")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            return re.compile(
+            compiled = regex.compile(
                 _in_python(text).encode("utf-8", "surrogateescape"),
-                re.IGNORECASE if ignore_case else 0,
+                regex.IGNORECASE if ignore_case else 0,
             )
-    except (re.error, Warning, RecursionError, OverflowError) as error:
+            return Pattern(text, compiled)
+    except (regex.error, Warning, RecursionError, OverflowError) as error:
         raise ValueError(f"is no regular expression that can be used here: {error}") from None
 
 
@@ -56,7 +91,7 @@ def split_pattern(text: str) -> tuple[str, bool] | None:
 
 def group_names(text: str) -> list[str]:
     """Return the names of a pattern's groups, in lower case: each becomes a variable."""
-    return [name.lower() for name in re.findall(r"\(\?P?[<'](\w+)[>']", text, re.ASCII)]
+    return [name.lower() for name in _GROUP.findall(text)]
 
 
 def _in_python(text: str) -> str:

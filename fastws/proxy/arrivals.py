@@ -25,7 +25,7 @@ class Arrivals:
 
         Raises FastwsError where none is taken.
         """
-        if self._context.draining or self._context.full:
+        if self._context.leaving or self._context.full:
             raise FastwsError("no more tunnels are taken here")
         peer = self._peers.get(ticket.peer)
         if peer is None:

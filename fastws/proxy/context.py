@@ -46,7 +46,8 @@ class Context:
         self.driver = Driver(loop, interval=_interval(timeouts))
         self.sockets = bare_sockets(settings.config.driver, self.driver)
         self.connector = Connector(loop, self.sockets, stall=timeouts.stall)
-        self.draining = False
+        self.leaving = False  # no request follows another
+        self.draining = False  # none begins at all
         self.idle: set[Downstream] = set()  # those on which no request is under way
         self.none_left = asyncio.Event()
         self._most_connections = most_connections
@@ -65,9 +66,15 @@ class Context:
         self.driver.interval = _interval(settings.timeouts)
         self.connector.stall = settings.timeouts.stall
 
+    def leave(self) -> None:
+        """Let each connection have the request that it is about, or was made for, and no other."""
+        self.leaving = True
+        for downstream in list(self.idle):
+            downstream.hurry()
+
     def drain(self) -> None:
         """Take no more requests, and close the connections that have none."""
-        self.draining = True
+        self.leaving = self.draining = True
         for downstream in list(self.idle):
             downstream.dismiss()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from fastws.config.model import NextUpstream
+
 if TYPE_CHECKING:
     from asyncio import Transport
 
@@ -106,6 +108,9 @@ class Reply:
     body: bytes = b""
 
 
+_DEFAULT = NextUpstream()
+
+
 @dataclass(slots=True, frozen=True)
 class Forward:
     """Pass it to a peer of ``upstream``; ``rules`` are those of a tunnel that comes of it.
@@ -113,7 +118,7 @@ class Forward:
     ``target`` takes the place of the client's own; None: that one goes on, byte for byte.
     ``edits`` are None for our own headers (X-Forwarded-For and the like). ``max_body`` is the size
     in bytes above which a request's body is refused with 413; 0: no limit. ``client`` is who the
-    balancer is told of; None: who asked.
+    balancer is told of; None: who asked. ``next_upstream`` says when another peer is asked.
     """
 
     upstream: Upstream
@@ -124,6 +129,7 @@ class Forward:
     answer: Answers | None = None
     max_body: int = 0
     client: Client | None = None
+    next_upstream: NextUpstream = _DEFAULT
 
 
 class Router(Protocol):

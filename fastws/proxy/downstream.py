@@ -31,6 +31,9 @@ _PATIENCE = 5
 
 _END_OF_HEAD = b"\r\n\r\n"
 
+# For the first bytes of a new connection when there will be no more requests here, in seconds.
+_MOMENT = 1.0
+
 
 class Downstream(asyncio.Protocol):
     """Reads requests, one after another, and hands each to a session, which answers through here.
@@ -180,7 +183,7 @@ class Downstream(asyncio.Protocol):
     @property
     def keeps_alive(self) -> bool:
         """Whether another request may follow this one."""
-        return self.head.keeps_alive and not self._context.draining
+        return self.head.keeps_alive and not self._context.leaving
 
     def write(self, data: bytes) -> None:
         """Write what no peer sends as a body: heads, and answers of our own."""
@@ -236,9 +239,10 @@ class Downstream(asyncio.Protocol):
     def answered(self, *, keep: bool) -> None:
         """Read the next request, or else close behind the answer."""
         self._session = None
-        if not keep or self._context.draining or self._lingering:
+        if not keep or self._context.leaving or self._lingering:
             self.finish()
             return
+        self._resting = True
         self._on_data = self._keep_early
         self._settings = self._context.settings
         self.head = RequestHead(self._settings.limits)
@@ -264,6 +268,14 @@ class Downstream(asyncio.Protocol):
         else:
             self.transport.close()
         self._context.watchdog.watch(self, self._settings.timeouts.linger)
+
+    def hurry(self) -> None:
+        """Close a connection that was answered; a new one has a moment for its request to come."""
+        if self._resting:
+            self.dismiss()
+        else:
+            self._resting = True
+            self._context.watchdog.watch(self, _MOMENT)
 
     def dismiss(self) -> None:
         """Close a connection on which no request is under way."""
@@ -308,7 +320,6 @@ class Downstream(asyncio.Protocol):
                 self.finish()
 
     def _rest(self) -> None:
-        self._resting = True
         self._on_data = self._first_bytes
         self._context.rests(self)
         self._context.watchdog.watch(self, self._settings.timeouts.keepalive)
@@ -339,13 +350,14 @@ class Downstream(asyncio.Protocol):
 
     def _first_bytes(self, data: bytes, *, pipelined: bool = False) -> None:
         if self._resting:
+            # The head of a new connection is due since it was accepted.
             self._resting = False
             self._settings = self._context.settings
+            self._context.watchdog.watch(self, self._settings.timeouts.head)
         self._requests += 1
         self._context.counts.request_began()
         self.trace = Trace(self._context.loop.time(), self._requests, pipelined)
         self._context.works(self)
-        self._context.watchdog.watch(self, self._settings.timeouts.head)
         self._on_data = self._read_head
         self._read_head(data)
 

@@ -52,7 +52,10 @@ class Handshake(Session):
 
     def answered(self, response: ResponseHead, rest: bytes) -> None:
         """Judge a whole head and the bytes behind it."""
-        super().answered(response, rest)
+        self._note_answer(response)
+        if self._passed_over(response.status):
+            return
+        self._leased.answered()
         try:
             agreed = check_answer(self._request, response)
             self._context.watchdog.forget(self)

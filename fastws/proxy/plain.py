@@ -68,18 +68,13 @@ class PlainRequest(Session):
 
     def unanswered(self, reject: Reject) -> None:
         """Ask again where that is safe (RFC 9110 section 9.2.2)."""
-        exchange, self._exchange = self._exchange, None
-        self._note_failure(reject.status)
-        upload = None if self._method else self._upload
-        repeatable = self._asked in _IDEMPOTENT and (upload is None or upload.rewind())
-        if exchange and exchange.stale and repeatable:
+        if self._exchange and self._exchange.stale and self._repeatable():
             # It was closed while the request was on its way: that is nobody's failure.
+            self._exchange = None
+            self._note_failure(reject.status)
             self._ask_again()
-        elif repeatable:
-            super().unanswered(reject)
         else:
-            self._leased.failed()
-            self.fail(reject)
+            super().unanswered(reject)
 
     def interim(self, response: ResponseHead) -> None:
         """Pass it on to a client that knows of such answers."""
@@ -88,7 +83,10 @@ class PlainRequest(Session):
 
     def answered(self, response: ResponseHead, rest: bytes) -> None:
         """Relay the answer, or what takes its place."""
-        super().answered(response, rest)
+        self._note_answer(response)
+        if self._passed_over(response.status):
+            return
+        self._leased.answered()
         if response.status < 200:
             self.fail(UpstreamReject("The upstream switched protocols without being asked to."))
         elif instead := self._instead(response.status, own=False):
@@ -241,6 +239,11 @@ class PlainRequest(Session):
 
     def _await_answer(self) -> None:
         self._context.watchdog.watch(self, self._answer_time)
+
+    def _repeatable(self) -> bool:
+        safe = self._asked in _IDEMPOTENT or "non_idempotent" in self._forward.next_upstream.on
+        upload = None if self._method else self._upload
+        return safe and (upload is None or upload.rewind())
 
     # private: the answer
 

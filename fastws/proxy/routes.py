@@ -52,6 +52,7 @@ class RouteTable:
                     ),
                     config.timeouts,
                     max_body=written.max_body,
+                    next_upstream=written.next_upstream,
                 ),
                 path=normal_path(written.path.encode()),
                 allowed_origins=frozenset(origin.encode() for origin in written.allowed_origins),
@@ -75,11 +76,11 @@ class RouteTable:
 
     def match(self, host: bytes, path: bytes) -> Route | None:
         """Find the route for a Host header and a normalised path."""
-        for routes in self._candidates(host):
-            for route in routes:
-                if route.serves(path):
+        if self._exact or self._wildcards:
+            for routes in self._named(host_name(host)):
+                if route := _longest(routes, path):
                     return route
-        return None
+        return _longest(self._any, path)
 
     def _places(self, hosts: tuple[str, ...]) -> Iterable[list[Route]]:
         if not hosts:
@@ -90,14 +91,17 @@ class RouteTable:
             else:
                 yield self._exact.setdefault(host.encode(), [])
 
-    def _candidates(self, host: bytes) -> Iterable[list[Route]]:
-        if self._exact or self._wildcards:
-            yield from self._named(host_name(host))
-        yield self._any
-
     def _named(self, name: bytes) -> Iterable[list[Route]]:
         yield self._exact.get(name, [])
         dot = name.find(b".")
         while dot >= 0:
             yield self._wildcards.get(name[dot:], [])
             dot = name.find(b".", dot + 1)
+
+
+def _longest(routes: Iterable[Route], path: bytes) -> Route | None:
+    """Find the first of those that serve a path, which stand by their length."""
+    for route in routes:
+        if route.serves(path):
+            return route
+    return None

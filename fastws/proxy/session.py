@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar
 
 from fastws._driver import peer_address
@@ -35,6 +36,9 @@ CLIENT_GONE = 499
 
 _NOBODY = "No upstream server is available: each is down, full, or has failed lately."
 
+# nginx's: such an answer says nothing of the peer's health, even where another one is asked.
+_NO_FAILURES = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
@@ -53,6 +57,7 @@ class Session:
         "_lease",
         "_settings",
         "_tried",
+        "_trying_since",
         "recorder",
         "trace",
     )
@@ -68,6 +73,7 @@ class Session:
         self._forward: Forward
         self._lease: Lease | None = None
         self._tried: list[Peer] = []
+        self._trying_since = context.loop.time()
         self._exchange: Exchange | None = None
         self._answer: Answer | None = None
 
@@ -139,20 +145,32 @@ class Session:
         """Try the next peer."""
         self._exchange = None
         self._miss(error)
-        self._connect(_unreachable(error, len(self._tried)))
+        reject = _unreachable(error, len(self._tried))
+        if self._goes_on(_kind(error)):
+            self._connect(reject)
+        else:
+            self.fail(reject)
 
     def unanswered(self, reject: Reject) -> None:
-        """Try the next peer: this one took the request, and gave no answer."""
+        """Try the next peer where that is safe: this one took the request, and gave no answer."""
         self._exchange = None
         self._leased.failed()
         self._note_failure(reject.status)
-        self._connect(reject)
+        condition = "timeout" if reject.status == HTTPStatus.GATEWAY_TIMEOUT else "error"
+        if self._goes_on(condition) and self._repeatable():
+            self._connect(reject)
+        else:
+            self.fail(reject)
 
     def garbled(self, reject: Reject) -> None:
-        """Give up: an answer came, but what it says cannot be read."""
+        """Take note that an answer came, but what it says cannot be read."""
         self._leased.failed()
         self._note_failure(reject.status)
-        self.fail(reject)
+        if self._goes_on("invalid_header") and self._repeatable():
+            self._hang_up()
+            self._connect(reject)
+        else:
+            self.fail(reject)
 
     def upstream_full(self) -> None:
         """Take note of a peer that does not take what it is sent."""
@@ -164,11 +182,9 @@ class Session:
         """Take an answer that is not the final one."""
         raise NotImplementedError
 
-    def answered(self, response: ResponseHead, rest: bytes) -> None:  # noqa: ARG002
+    def answered(self, response: ResponseHead, rest: bytes) -> None:
         """Judge a whole head and the bytes behind it."""
-        self._leased.answered()
-        if self.recorder:
-            self.trace.answered(response.status, response.size, self._context.loop.time())
+        raise NotImplementedError
 
     def delivered(self, transport: asyncio.Transport, ending: str, *, clean: bool) -> None:
         """End it: all of the answer went on, or there will be no more.
@@ -246,6 +262,37 @@ class Session:
     def _begin(self) -> None:
         self._connect(None)
 
+    def _goes_on(self, condition: str) -> bool:
+        """Whether another peer may be asked after this failure of the last one."""
+        following = self._forward.next_upstream
+        return (
+            condition in following.on
+            and not 0 < following.tries <= len(self._tried)
+            and not 0 < following.timeout <= self._context.loop.time() - self._trying_since
+        )
+
+    def _repeatable(self) -> bool:
+        """Make the request as it was before it was sent; whether that may and can be done."""
+        return True
+
+    def _passed_over(self, status: int) -> bool:
+        """Ask another peer instead of taking an answer, if there is one to ask."""
+        if status < HTTPStatus.BAD_REQUEST or not self._goes_on(f"http_{status}"):
+            return False
+        lease = self._forward.upstream.lease(self._tried, self._forward.client or self)
+        if lease is None:
+            return False
+        if not self._repeatable():
+            lease.release()
+            return False
+        if status in _NO_FAILURES:
+            self._leased.release()
+        else:
+            self._leased.failed()
+        self._hang_up()
+        self._connect(None, lease)
+        return True
+
     def _reply(self, reply: Reply) -> None:
         raise NotImplementedError
 
@@ -263,25 +310,29 @@ class Session:
         self._forward = decision
         self._tried = []
         self.trace.led_elsewhere(self._context.loop.time())
+        self._trying_since = self._context.loop.time()
         self._connect(None)
 
     def _request_head(self, peer: Peer) -> bytes:
         raise NotImplementedError
 
-    def _connect(self, reject: Reject | None) -> None:
+    def _connect(self, reject: Reject | None, lease: Lease | None = None) -> None:
         """Try the peers, each once (RFC 9110 section 15.6.3 and 15.6.5 name the failures).
 
-        ``reject`` is how the last one failed.
+        ``reject`` is how the last one failed, and ``lease`` that of the next, if it is picked.
         """
         client = self._forward.client or self
-        while lease := self._forward.upstream.lease(self._tried, client):
+        while lease := lease or self._forward.upstream.lease(self._tried, client):
             self._lease = lease
             self._tried.append(lease.peer)
             try:
                 self._dial(lease.peer)
             except OSError as error:
+                lease = None
                 self._miss(error)
                 reject = _unreachable(error, len(self._tried))
+                if not self._goes_on(_kind(error)):
+                    break
             else:
                 return
         self._exchange = None
@@ -292,9 +343,10 @@ class Session:
         self.fail(reject)
 
     def _dial(self, peer: Peer) -> None:
-        self._exchange = self._asking(peer)
-        self._context.watchdog.watch(self, self._forward.timeouts.connect)
-        self._exchange.connect(self._context.connector, peer)
+        exchange = self._exchange = self._asking(peer)
+        exchange.connect(self._context.connector, peer)
+        if not exchange.connected:
+            self._context.watchdog.watch(self, self._forward.timeouts.connect)
 
     def _asking(self, peer: Peer) -> Exchange:
         self._note_try(str(peer))
@@ -359,6 +411,10 @@ class Session:
         if self.recorder:
             self.trace.begin_try(address, self._context.loop.time())
 
+    def _note_answer(self, response: ResponseHead) -> None:
+        if self.recorder:
+            self.trace.answered(response.status, response.size, self._context.loop.time())
+
     def _note_failure(self, status: int) -> None:
         if self.recorder:
             self.trace.failed(status, self._context.loop.time())
@@ -375,11 +431,19 @@ class Session:
 
     def _let_go(self) -> None:
         self._context.watchdog.forget(self)
+        self._hang_up()
+        if self._lease:
+            self._lease.release()
+
+    def _hang_up(self) -> None:
         if self._exchange:
             self._exchange.abandon()
             self._exchange = None
-        if self._lease:
-            self._lease.release()
+
+
+def _kind(error: OSError) -> str:
+    """Return what nginx calls a failure to connect."""
+    return "timeout" if isinstance(error, TimeoutError) else "error"
 
 
 def _unreachable(error: OSError, tried: int) -> Reject:

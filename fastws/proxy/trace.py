@@ -50,6 +50,7 @@ class Trace(msgspec.Struct, array_like=True):
 
     def begin_try(self, address: str, now: float) -> None:
         """Note that a peer is asked, or that there is none to ask."""
+        self._end_try(now)
         self.tries.append(Try(address, now, detour=self.detour))
         self.detour = False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -260,7 +261,7 @@ class _Draining:
         spread = min(spread, asked.deadline)
         await self._supervisor.workers.retire(
             child,
-            move if asked.move else None,
+            partial(move, leave=self._supervisor.opening) if asked.move else None,
             lambda number: messages.Stop(
                 number, asked.code, _DRAINED, spread, _ENDING, int(Ending.DRAIN)
             ),

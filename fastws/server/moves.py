@@ -18,19 +18,26 @@ if TYPE_CHECKING:
 _SECONDS = 60.0
 
 
-async def move(source: Child, target: Child, most: int | None = None) -> None:
+async def move(
+    source: Child, target: Child, most: int | None = None, *, leave: float = 0.0
+) -> None:
     """Let ``source`` give its tunnels to ``target``, so many at most; those over TLS stay.
 
+    With ``leave`` it accepts no more, and gives those too that open in so many seconds.
     Raises FastwsError when that fails; each tunnel is then in one of the two, and goes on.
     """
     ours, theirs = socket.socketpair()
     with ours, theirs:
         asked = [
             asyncio.ensure_future(
-                target.ask(messages.TakeOver, [theirs.fileno()], seconds=_SECONDS)
+                target.ask(messages.TakeOver, [theirs.fileno()], seconds=_SECONDS + leave)
             ),
             asyncio.ensure_future(
-                source.ask(partial(messages.HandOver, most=most), [ours.fileno()], seconds=_SECONDS)
+                source.ask(
+                    partial(messages.HandOver, most=most, leave=leave),
+                    [ours.fileno()],
+                    seconds=_SECONDS + leave,
+                )
             ),
         ]
         await asyncio.sleep(0)  # both are told; what they have is for them to close

@@ -113,6 +113,12 @@ class Supervisor:
         """Return the address of the server at a place of the board."""
         return self.peers.address(number)
 
+    @property
+    def opening(self) -> float:
+        """How long a tunnel may take to open, in seconds."""
+        timeouts = self.plan.config.timeouts
+        return timeouts.connect + timeouts.handshake
+
     # life
 
     async def _serve(self, config: Config) -> None:
@@ -351,8 +357,7 @@ class Supervisor:
 
     async def _hand_over(self, child: Child, successor: Successor) -> None:
         """Let a worker give its tunnels to the new process; what stays is drained."""
-        timeouts = self.plan.config.timeouts
-        seconds = timeouts.connect + timeouts.handshake
+        seconds = self.opening
         ours, theirs = socket.socketpair()
         with ours, theirs:
             try:

@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Callable
 
 from fastws.config.model import Listener
-from fastws.errors import FastwsError
+from fastws.errors import FastwsError, SlowPattern
 from fastws.proxy.sites.hosts import Hosts
 
 _VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
@@ -51,7 +51,10 @@ def _chooser(listener: Listener) -> _AskedFor:
     unknown = ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME if listener.tls_refuse_unknown else None
 
     def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
-        found = contexts.find(name.lower().encode()) if name else None
+        try:
+            found = contexts.find(name.lower().encode()) if name else None
+        except SlowPattern:
+            return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
         if found is None:
             return unknown
         connection.context = found[0]

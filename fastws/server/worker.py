@@ -249,16 +249,24 @@ class Worker:
 
     async def _hand_over(self, order: messages.HandOver, fd: int) -> None:
         """Give tunnels through a socket. Raises FastwsError when they are not taken."""
-        driver = self._context.driver
         with socket.socket(fileno=fd) as sock:
             if order.leave:
-                self._acceptors.close()
-                self._context.drain()
-            await handover.give(sock, driver.tunnels()[: order.most])
-            deadline = self._loop.time() + order.leave
-            while self._counts.connections > len(driver) and self._loop.time() < deadline:
-                await asyncio.sleep(_LOOK)
-                await handover.give(sock, driver.tunnels())
+                await self._give_all(sock, order.leave)
+            else:
+                await handover.give(sock, self._context.driver.tunnels()[: order.most])
+
+    async def _give_all(self, sock: socket.socket, seconds: float) -> None:
+        """Accept no more, and give all that can move, and what opens in so many seconds."""
+        self._acceptors.close()
+        self._context.leave()
+        driver = self._context.driver
+        deadline = self._loop.time() + seconds
+        while True:
+            gone = await handover.give(sock, driver.tunnels())
+            waiting = self._counts.connections > len(driver) and self._loop.time() < deadline
+            if not gone and not waiting:  # one may open while others move
+                return
+            await asyncio.sleep(_LOOK)
 
     async def _take_over(self, fd: int) -> None:
         """Take tunnels through a socket. Raises FastwsError when that fails."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import struct
-from typing import TYPE_CHECKING, Any, Protocol
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Protocol
+
+from fastws.upstream.place import pack
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine
 
     from fastws.upstream.peer import Peer
 
@@ -52,7 +52,6 @@ class Connector:
         self._loop = loop
         self._sockets = sockets
         self.stall = stall
-        self._places: WeakKeyDictionary[Peer, bytes | None] = WeakKeyDictionary()
 
     def connect(self, peer: Peer, caller: Caller) -> Attempt:
         """Connect to ``peer``, TLS included; ``caller`` is told, maybe before this returns.
@@ -61,16 +60,9 @@ class Connector:
         """
         if self._sockets is None or peer.tls:
             return _Task(self._loop, caller, self._connect_transport(peer, caller))
-        place = self._place(peer)
-        if place is not None:
-            return self._sockets.connect(place, caller, self.stall)
+        if peer.place is not None:
+            return self._sockets.connect(peer.place, caller, self.stall)
         return _Task(self._loop, caller, self._connect_name(self._sockets, peer, caller))
-
-    def _place(self, peer: Peer) -> bytes | None:
-        """Return the packed address of a peer, None if it has a name that must be looked up."""
-        if peer not in self._places:
-            self._places[peer] = _packed(peer)
-        return self._places[peer]
 
     async def _connect_name(self, sockets: Sockets, peer: Peer, caller: Caller) -> None:
         address = peer.address
@@ -79,7 +71,7 @@ class Connector:
         )
         last = OSError("the name has no address")
         for family, _, _, _, place in found:
-            failure = await self._try(sockets, _pack(family, place), caller)
+            failure = await self._try(sockets, pack(family, place), caller)
             if failure is None:
                 return
             last = failure
@@ -157,30 +149,3 @@ class _Reached(Caller):
     def connect_failed(self, error: OSError) -> None:
         if not self.outcome.done():
             self.outcome.set_result(error)
-
-
-def _packed(peer: Peer) -> bytes | None:
-    address = peer.address
-    if address.path is not None:
-        return struct.pack("=H", socket.AF_UNIX) + address.path.encode() + b"\0"
-    try:
-        found = socket.getaddrinfo(
-            address.host,
-            address.port,
-            type=socket.SOCK_STREAM,
-            flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-        )
-    except OSError:
-        return None
-    return _pack(found[0][0], found[0][4])
-
-
-def _pack(family: int, place: Sequence[Any]) -> bytes:
-    """Write an address as connect(2) wants it: struct sockaddr_in or sockaddr_in6 of Linux."""
-    host, port, *rest = place
-    raw = socket.inet_pton(family, host.partition("%")[0])
-    start = struct.pack("=H", family)
-    if family == socket.AF_INET:
-        return start + struct.pack("!H4s8x", port, raw)
-    flow, scope = rest
-    return start + struct.pack("!HI16s", port, flow, raw) + struct.pack("=I", scope)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fastws._board import Board, PeerState
 from fastws.config.model import Address
 from fastws.upstream import passive
+from fastws.upstream.place import pack_address
 
 
 def lone_state(weight: int) -> PeerState:
@@ -15,7 +16,7 @@ def lone_state(weight: int) -> PeerState:
     return state
 
 
-@dataclass(slots=True, eq=False, weakref_slot=True)
+@dataclass(slots=True, eq=False)
 class Peer:
     """Where it is, how it is spoken to, and its share of the connections.
 
@@ -23,7 +24,7 @@ class Peer:
     certificate has to be for. It takes at most ``max_conns`` connections (0: any number), and none
     if it is ``down``. ``fail_timeout`` is in nanoseconds; with ``max_fails`` 0 it never loses
     trust. ``name`` is what consistent hashing and sticky cookies know it by. ``state`` is what all
-    workers count of it.
+    workers count of it. ``place`` is its packed address; None if it has a name to be looked up.
     """
 
     address: Address
@@ -36,9 +37,11 @@ class Peer:
     max_fails: int = 1
     fail_timeout: int = 10_000_000_000
     name: str = ""
+    place: bytes | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.name = self.name or self.address.authority
+        self.place = pack_address(self.address)
 
     def __str__(self) -> str:
         return self.address.authority

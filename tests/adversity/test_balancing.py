@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,20 @@ if TYPE_CHECKING:
 
 @contextmanager
 def stage(
-    count: int, balance: str = "round_robin", **settings: object
+    count: int, balance: str = "round_robin", *, follow: str = "", **settings: object
 ) -> Iterator[tuple[Proxy, list[Upstream]]]:
-    """A proxy before scripted upstreams, with settings of the servers."""
+    """A proxy before scripted upstreams, with settings of the servers.
+
+    `follow` are the failures after which the next server is asked.
+    """
     keys = {
         f"upstreams[0].servers[{i}].{key}": value
         for i in range(count)
         for key, value in settings.items()
     }
     keys["timeouts.handshake"] = 0.3
+    if follow:
+        keys["routes[0].next_upstream.on"] = json.dumps(follow.split())
     with ExitStack() as stack:
         upstreams = [stack.enter_context(Upstream()) for _ in range(count)]
         proxy = Proxy(*upstreams, settings=keys, flags=("--balance", balance))
@@ -117,6 +123,116 @@ def test_an_answer_is_no_failure(answer: bytes, status: int) -> None:
                     server.read_head()
                     server.send(answer)
                     assert client.read_head().status == status
+
+
+BUSY = b"HTTP/1.1 503 No\r\nContent-Length: 4\r\n\r\nbusy"
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n"
+
+
+@pytest.mark.parametrize(("status", "failed"), [("503", True), ("404", False)])
+def test_an_answer_may_send_a_client_to_the_next_server(status: str, *, failed: bool) -> None:
+    with stage(2, follow=f"http_{status}") as (proxy, (first, second)):
+        with connect(proxy) as client:
+            client.send(request())
+            with first.accept() as server:
+                server.read_head()
+                server.send(BUSY.replace(b"503", status.encode()))
+                with second.accept() as other:
+                    other.read_head()
+                    other.send(switching())
+                    assert client.read_head().status == 101
+        with connect(proxy) as one, connect(proxy) as two:
+            for client in (one, two):
+                client.send(request())
+            for upstream in (second, second if failed else first):
+                upstream.accept().close()
+
+
+def test_the_last_answer_is_the_clients() -> None:
+    with stage(2, follow="http_503") as (proxy, (first, second)), connect(proxy) as client:
+        client.send(request())
+        for upstream in (first, second):
+            with upstream.accept() as server:
+                server.read_head()
+                server.send(BUSY)
+        head = client.read_head()
+        assert (head.status, client.read_body(head)) == (503, b"busy")
+
+
+def test_an_answer_that_cannot_be_read_may_too() -> None:
+    with stage(2, follow="invalid_header") as (proxy, (first, second)), connect(proxy) as client:
+        client.send(request())
+        with first.accept() as server:
+            server.read_head()
+            server.send(b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n")
+            with second.accept() as other:
+                other.read_head()
+                other.send(switching())
+                assert client.read_head().status == 101
+
+
+@pytest.mark.parametrize(("follow", "asked"), [("http_503", 1), ("http_503 non_idempotent", 2)])
+def test_a_post_is_sent_twice_only_where_that_is_said(follow: str, asked: int) -> None:
+    with stage(2, follow=follow) as (proxy, upstreams), connect(proxy) as client:
+        client.send(POST + b"body")
+        for upstream in upstreams[:asked]:
+            with upstream.accept() as server:
+                server.read_head()
+                assert server.read(4) == b"body"
+                server.send(BUSY)
+        assert client.read_head().status == 503
+
+
+def test_a_body_that_has_gone_on_is_not_sent_again() -> None:
+    with stage(2, follow="http_503 non_idempotent") as (proxy, (first, second)):
+        with connect(proxy) as client:
+            client.send(POST)
+            with first.accept() as server:
+                server.read_head()
+                client.send(b"body")
+                assert server.read(4) == b"body"
+                server.send(BUSY)
+                assert client.read_head().status == 503
+            second.expect_nobody()
+
+
+def test_nobody_is_asked_after_the_first_where_nothing_is_followed() -> None:
+    with ExitStack() as stack:
+        dead, alive = (stack.enter_context(Upstream()) for _ in range(2))
+        dead.sock.close()
+        settings = {"routes[0].next_upstream.on": "[]"}
+        proxy = stack.enter_context(Proxy(dead, alive, settings=settings))
+        with connect(proxy) as client:
+            client.send(request())
+            assert client.read_head().status == 502
+        alive.expect_nobody()
+
+
+def test_so_many_are_asked_and_no_more() -> None:
+    with ExitStack() as stack:
+        upstreams = [stack.enter_context(Upstream()) for _ in range(3)]
+        settings = {"routes[0].next_upstream.tries": 2}
+        proxy = stack.enter_context(Proxy(*upstreams, settings=settings))
+        client = stack.enter_context(connect(proxy))
+        client.send(request())
+        for upstream in upstreams[:2]:
+            with upstream.accept() as server:
+                server.read_head()
+        assert client.read_head().status == 502
+        upstreams[2].expect_nobody()
+
+
+def test_none_is_asked_when_the_time_is_over() -> None:
+    with ExitStack() as stack:
+        upstreams = [stack.enter_context(Upstream()) for _ in range(2)]
+        settings = {"routes[0].next_upstream.timeout": 0.05, "timeouts.handshake": 0.1}
+        proxy = stack.enter_context(Proxy(*upstreams, settings=settings))
+        client = stack.enter_context(connect(proxy))
+        client.send(request())
+        with upstreams[0].accept() as server:
+            server.read_head()
+            assert client.read_head().status == 504
+        upstreams[1].expect_nobody()
 
 
 def free_again(proxy: Proxy, upstream: Upstream) -> bool:

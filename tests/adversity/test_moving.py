@@ -2,87 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.proxy import FASTWS, Proxy
+from support.control import Controlled, config
 from support.raw import Upstream, connect, handshake, tunnel
-from support.steady import Steady
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from support.certificates import Certificates
-
-    Command = Callable[..., str]
 
 
 @pytest.fixture(autouse=True)
 def _bare_driver(driver: str) -> None:
     if driver == "transport":
         pytest.skip("its tunnels do not move")
-
-
-@contextmanager
-def controlled(upstream: object, folder: Path, **more: Any) -> Iterator[tuple[Proxy, Command]]:
-    """A proxy of two workers, and its commands; ended by one, whichever process it is by then."""
-    control = folder / "control"
-
-    def command(*words: str, fails: bool = False) -> str:
-        done = subprocess.run(
-            [FASTWS, *words, "--control", control],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert bool(done.returncode) == fails, done
-        return done.stderr if fails else done.stdout
-
-    flags = (*more.pop("flags", ()), "--control", str(control))
-    with Proxy(upstream, workers=2, flags=flags, **more) as proxy:
-        try:
-            yield proxy, command
-        finally:
-            command("stop")
-            proxy.process.wait(10)
-
-
-def status(command: Command) -> dict[str, Any]:
-    return json.loads(command("status", "--json"))
-
-
-def loads(command: Command) -> list[int]:
-    """The tunnels of each worker that serves."""
-    workers = status(command)["workers"]
-    return [worker["tunnels"] for worker in workers if worker["state"] == "serving"]
-
-
-@pytest.mark.slow
-def test_no_message_is_lost_over_upgrades_and_moves(tmp_path: Path) -> None:
-    with Steady(200) as load, controlled(load, tmp_path) as (proxy, command):
-        host, _, port = proxy.address.partition(":")
-        load.begin(host, int(port))
-        pids = {proxy.pid}
-        for _ in range(10):
-            worker = status(command)["workers"][0]["worker"]
-            assert command("drain", str(worker), "--move") == "closed 0 tunnels\n"
-            command("rebalance")
-            assert max(loads(command)) - min(loads(command)) <= 1
-            assert command("upgrade").endswith(" 0 tunnels stay until they end\n")
-            pids.add(status(command)["pid"])
-            assert sum(loads(command)) == 200
-        assert len(pids) == 11
-        load.end()
-        assert load.counts["messages"] > 200 * 5
-        closed = proxy.matching("tunnel_closed")
-        assert {event["ended_by"] for event in closed} == {"client"}
-        assert len({event["id"] for event in closed}) == len(closed) == 200
 
 
 def talk(pairs: list[tuple[Any, Any]]) -> None:
@@ -96,35 +33,37 @@ def talk(pairs: list[tuple[Any, Any]]) -> None:
 def test_a_worker_is_emptied_and_another_has_its_tunnels(
     upstream: Upstream, tmp_path: Path
 ) -> None:
-    with controlled(upstream, tmp_path) as (proxy, command), ExitStack() as stack:
+    text = config(upstream.address)
+    with Controlled(tmp_path, text, workers=2) as proxy, ExitStack() as stack:
         pairs = [stack.enter_context(tunnel(proxy, upstream)) for _ in range(10)]
-        before = status(command)
+        before = proxy.ask("status")
         number = before["workers"][0]["worker"]
-        assert command("drain", str(number), "--move") == "closed 0 tunnels\n"
-        after = status(command)
+        assert proxy.say("drain", number, "--move") == "closed 0 tunnels"
+        after = proxy.ask("status")
         assert before["workers"][0]["pid"] not in {each["pid"] for each in after["workers"]}
-        assert sum(loads(command)) == 10
+        assert sum(proxy.loads) == 10
         for totals in (before["totals"], after["totals"]):
             assert (totals["opened"], totals["tunnels"], totals["connections"]) == (10, 10, 10)
         assert after["servers"][0]["connections"] == after["servers"][0]["served"] == 10
         talk(pairs)
-        assert "only the tunnels of a worker can move" in command(
-            "drain", upstream.address, "--move", fails=True
+        assert "only the tunnels of a worker can move" in proxy.refuse(
+            "drain", upstream.address, "--move"
         )
 
 
 def test_load_is_evened(upstream: Upstream, tmp_path: Path) -> None:
-    with controlled(upstream, tmp_path) as (proxy, command), ExitStack() as stack:
+    text = config(upstream.address)
+    with Controlled(tmp_path, text, workers=2) as proxy, ExitStack() as stack:
         pairs = [stack.enter_context(tunnel(proxy, upstream)) for _ in range(11)]
-        command("upgrade")  # which puts them together as it likes
-        command("rebalance")
-        assert sorted(loads(command)) == [5, 6]
-        assert command("rebalance") == "moved 0 tunnels\n"
+        proxy.say("upgrade")  # which puts them together as it likes
+        proxy.say("rebalance")
+        assert sorted(proxy.loads) == [5, 6]
+        assert proxy.say("rebalance") == "moved 0 tunnels"
         talk(pairs)
 
 
 def test_a_signal_upgrades_too(upstream: Upstream, tmp_path: Path) -> None:
-    with controlled(upstream, tmp_path) as (proxy, command):
+    with Controlled(tmp_path, config(upstream.address), workers=2) as proxy:
         with tunnel(proxy, upstream) as pair:
             proxy.signal(signal.SIGUSR2)
             proxy.event("upgraded")
@@ -132,28 +71,21 @@ def test_a_signal_upgrades_too(upstream: Upstream, tmp_path: Path) -> None:
             talk([pair])
             with tunnel(proxy, upstream) as another:
                 talk([pair, another])
-        assert status(command)["pid"] != proxy.pid
+        assert proxy.ask("status")["pid"] != proxy.pid
 
 
 def test_a_configuration_with_a_fault_leaves_all_as_it_was(
     upstream: Upstream, tmp_path: Path
 ) -> None:
-    file = tmp_path / "fastws.toml"
-    good = f"""
-        listeners = [{{ address = "127.0.0.1:0" }}]
-        [[upstreams]]
-        name = "default"
-        servers = ["{upstream.address}"]
-    """
-    file.write_text(good)
-    with controlled(upstream, tmp_path, flags=(str(file),)) as (proxy, command):
+    good = config(upstream.address)
+    with Controlled(tmp_path, good, workers=2) as proxy:
         with tunnel(proxy, upstream) as pair:
-            file.write_text(f"nonsense = 1\n{good}")
-            assert "nonsense" in command("upgrade", fails=True)
+            proxy.file.write_text(f"nonsense = 1\n{good}")
+            assert "nonsense" in proxy.refuse("upgrade")
             talk([pair])
-            assert status(command)["pid"] == proxy.pid
-            file.write_text(good)
-            command("upgrade")
+            assert proxy.ask("status")["pid"] == proxy.pid
+            proxy.file.write_text(good)
+            proxy.say("upgrade")
             talk([pair])
         proxy.forgive("upgrade_failed")
 
@@ -161,19 +93,17 @@ def test_a_configuration_with_a_fault_leaves_all_as_it_was(
 def test_tunnels_over_tls_stay_and_are_drained(
     upstream: Upstream, tmp_path: Path, certificates: Certificates
 ) -> None:
-    listen = ("127.0.0.1:0", "wss://127.0.0.1:0")
-    flags = certificates.flags
+    text = config(upstream.address, listen=("127.0.0.1:0", "wss://127.0.0.1:0"))
+    text += "[drain]\nspread = 0.1\n"
     context = certificates.client()
     with (
-        controlled(
-            upstream, tmp_path, listen=listen, flags=flags, settings={"drain.spread": "100ms"}
-        ) as (proxy, command),
+        Controlled(tmp_path, text, workers=2, flags=certificates.flags) as proxy,
         tunnel(proxy, upstream) as plain,
         connect(proxy.addresses[1].removeprefix("wss://")) as client,
     ):
         client.sock = context.wrap_socket(client.sock, server_hostname="localhost")
         with handshake(client, upstream) as server:
-            assert command("upgrade").endswith(" 1 tunnels stay until they end\n")
+            assert proxy.say("upgrade").endswith(" 1 tunnels stay until they end")
             talk([plain])
             assert client.read_close() == (1012, "service restart")
             assert server.read_close() == (1012, "service restart")

@@ -375,6 +375,21 @@ def test_a_slow_head_is_cut_at_an_absolute_deadline(upstream: Upstream) -> None:
         upstream.expect_nobody()
 
 
+def test_the_first_byte_gives_a_head_no_more_time(upstream: Upstream) -> None:
+    with (
+        Proxy(upstream, settings={"timeouts.head": "1"}) as proxy,
+        connect(proxy) as first,
+    ):
+        time.sleep(0.3)
+        with connect(proxy) as second:
+            second.send(request()[:40])
+            time.sleep(0.3)
+            first.send(request()[:40])
+            assert second.read_head().status == 408
+            first.sock.settimeout(0)  # its time was up before
+            assert first.read_head().status == 408
+
+
 def test_a_connection_that_ends_inside_the_head_is_forgotten(
     proxy: Proxy, upstream: Upstream
 ) -> None:

@@ -53,6 +53,10 @@ ANSWERS = {
     b"Set-Cookie: b=2; domain=.inner.test; path=/inner/y\r\nSet-Cookie: c=3\r\n\r\n",
     "answer-accel": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nServer: own/1\r\n"
     b"X-Accel-Buffering: no\r\nX-Pad: x\r\nX-Secret: s\r\n\r\nok",
+    "answer-503": b"HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno",
+    "answer-403": b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno",
+    "answer-nonsense": b"HTTP/1.1 200 OK\r\nX\0: y\r\n\r\n",
+    "answer-end": b"",
     "": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Secret: s\r\nSet-Cookie: k=v\r\n\r\nok",
 }
 
@@ -263,6 +267,13 @@ ASKS = [
     Ask("plain.announced.test", "/x", port=2),
     Ask("plain.announced.test", "/x", port=2, before=b"PROXY TCP4 1.2.3.4\r\n"),
     Ask("plain.announced.test", "/x", port=2, before=ANNOUNCEMENTS[3][:13] + b"\x11\0\x02hi"),
+    *(
+        Ask("next.test", f"/{place}/?{answer}", method=method)
+        for place in ("default", "off", "some", "tries", "all")
+        for answer in ("", *(f"answer-{how}" for how in ("503", "404", "403", "nonsense", "end")))
+        for method in ("GET", "POST", "PUT")
+    ),
+    *(Ask("next.test", f"/{place}/x") for place in ("halfoff", "half", "half") for _ in range(2)),
     *asks("files.test", "/x?y", "/code/", "/uri/x%20y"),
 ]  # fmt: skip
 
@@ -306,7 +317,10 @@ class Backend:
             while lines := list(takewhile(bool, iter(stream.readline, b"\r\n"))):
                 self.heads.append(b"".join(lines))
                 target = lines[0].split(b" ")[1].decode()
-                connection.sendall(next(a for name, a in ANSWERS.items() if name in target))
+                answer = next(a for name, a in ANSWERS.items() if name in target)
+                connection.sendall(answer)
+                if not answer:
+                    return
 
 
 class Running(NamedTuple):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from support.proxy import FASTWS, PATIENCE, Proxy
 
+from fastws.admin import client
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -50,9 +52,26 @@ class Controlled(Proxy):
         assert "Traceback" not in result.stderr
         return result.stderr.removeprefix("fastws: error: ").strip()
 
+    def ask(self, command: str, **arguments: object) -> dict[str, Any]:
+        """What the control socket answers; as `say`, without a process for each command."""
+        return client.ask(str(self.control), command, **arguments)
+
     def status(self) -> dict[str, Any]:
         """What `fastws status` knows."""
         return json.loads(self.say("status", "--json"))
+
+    @property
+    def loads(self) -> list[int]:
+        """The tunnels of each worker that serves."""
+        workers = self.ask("status")["workers"]
+        return [worker["tunnels"] for worker in workers if worker["state"] == "serving"]
+
+    def stop(self) -> int:
+        """End it, whichever process it is by now."""
+        if self.matching("upgraded"):
+            self.say("stop")
+            return self.wait()
+        return super().stop()
 
     def reload(self, text: str) -> str:
         """Go by another file; what changed."""

@@ -735,6 +735,27 @@ def test_a_leg_of_bulk_that_the_kernel_does_not_watch_ends_its_tunnel(ring: Stag
         ring.until(lambda: passage.report)
 
 
+def test_the_last_bytes_and_the_end_leave_together(ring: Stage) -> None:
+    wire, protocol = ring.accepted()
+    protocol.transport.write(b"bye")
+    protocol.transport.write_eof()
+    assert ring.receive(wire, 3) == b"bye"
+    assert take(wire, 1) == b""
+    wire.close()
+
+
+def test_the_last_close_frame_and_the_end_leave_together(ring: Stage) -> None:
+    with ring.tunnel() as (client, server, passage):
+        give(client, client.frame(CLOSE, b"\x03\xe8"))
+        ring.until(lambda: take(server, 100))
+        frame = server.frame(CLOSE, b"\x03\xe8")
+        give(server, frame)
+        assert ring.receive(client, len(frame)) == frame
+        assert take(client, 1) == b""
+        server.close()
+        ring.until(lambda: passage.report)
+
+
 # -- tunnels that move --------------------------------------------------------------------------
 
 

@@ -81,6 +81,8 @@ hsl     1!    client_body_timeout client_max_body_size keepalive_requests keepal
 hsl     1!    lingering_timeout proxy_connect_timeout proxy_http_version
 hsl     1!    proxy_read_timeout
 hsl     1!    proxy_send_timeout proxy_ssl_trusted_certificate
+hsl     1!    proxy_next_upstream_tries proxy_next_upstream_timeout
+hsl     1+    proxy_next_upstream
 hsl     1!    resolver_timeout send_timeout
 hsl     1+    resolver
 hsl     1-2   keepalive_timeout proxy_cookie_domain proxy_cookie_path proxy_redirect
@@ -170,11 +172,6 @@ hsl     flag! aio_write client_body_in_single_buffer log_subrequest proxy_ignore
 hsl     flag! recursive_error_pages reset_timedout_connection tcp_nodelay tcp_nopush
 hsli    flag! sendfile
 sl      1!    referer_hash_bucket_size referer_hash_max_size
-"""
-
-_NEXT = """
-hsl     1+    proxy_next_upstream
-hsl     1!    proxy_next_upstream_tries proxy_next_upstream_timeout
 """
 
 _IDLE = """
@@ -352,7 +349,6 @@ _TABLES = (
     (Fate.USED, "", _USED),
     (Fate.GUARD, "without it clients get in, or get through, that nginx keeps out", _GUARD),
     (Fate.OWN_WAY, "it tunes nginx's workings; fastws has its own", _OWN),
-    (Fate.OWN_WAY, "fastws asks the next server when one gives no answer, each once", _NEXT),
     (Fate.OWN_WAY, "it guards nothing by itself", _IDLE),
     (Fate.LEFT_OUT, "fastws serves no files", _FILES),
     (Fate.LEFT_OUT, "fastws has no cache", _CACHE),

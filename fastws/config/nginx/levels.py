@@ -8,7 +8,7 @@ from fastws.config.expected import show
 from fastws.config.nginx.findings import Findings, Level
 from fastws.config.nginx.logging import AccessLogs
 from fastws.config.nginx.parser import Directive
-from fastws.config.nginx.passing import Target, Upstreams, read_target
+from fastws.config.nginx.passing import Target, Upstreams, number, read_target
 from fastws.config.nginx.said import Said, said
 from fastws.config.nginx.scope import Scope
 
@@ -79,6 +79,7 @@ class Levels:
             "cookie_paths": _said_each(_unless_off(scope, "proxy_cookie_path"), _replacement),
             "intercept_errors": _flag(scope, "proxy_intercept_errors", default=False),
             "timeouts": _timeouts(scope),
+            "next_upstream": _next_upstream(scope),
         }
 
     def _static(
@@ -212,6 +213,17 @@ def _timeouts(scope: Scope) -> Raw:
         "body": _first(scope, "client_body_timeout", _DEFAULT_TIME),
         "linger": _first(scope, "lingering_timeout", "5s"),
     }
+
+
+def _next_upstream(scope: Scope) -> Raw:
+    raw: Raw = {}
+    if on := scope.nearest("proxy_next_upstream"):
+        raw["on"] = said([each for each in on[0].values if each != _OFF], on[0])
+    if tries := scope.nearest("proxy_next_upstream_tries"):
+        raw["tries"] = said(number(tries[0].values[0]), tries[0])
+    if timeout := scope.nearest("proxy_next_upstream_timeout"):
+        raw["timeout"] = said(timeout[0].values[0], timeout[0])
+    return raw
 
 
 def _added(scope: Scope) -> Iterable[Directive]:

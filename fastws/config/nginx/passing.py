@@ -111,7 +111,7 @@ class Upstreams:
             elif directive.name.text in _METHODS:
                 balance.append(directive)
             elif directive.name.text == "keepalive":
-                raw["keepalive"] = said(_number(directive.values[0]), directive)
+                raw["keepalive"] = said(number(directive.values[0]), directive)
             elif directive.name.text == "keepalive_timeout":
                 raw["keepalive_timeout"] = said(directive.values[0], directive)
         if balance:
@@ -129,7 +129,7 @@ class Upstreams:
             if key in {"backup", "down"} and not equals:
                 raw[key] = True
             elif key in {"weight", "max_conns", "max_fails"}:
-                raw[key] = said(_number(value), directive)
+                raw[key] = said(number(value), directive)
             elif key == "fail_timeout":
                 raw[key] = said(value, directive)
             elif key == "resolve" and not equals:
@@ -172,7 +172,7 @@ def _address(address: str, tls: bool) -> str:  # noqa: FBT001 - of an address
     return f"wss://{address}" if tls else address
 
 
-def _number(text: str) -> int | str:
+def number(text: str) -> int | str:
     """Return a text as a number if it is one; what is none is told by its path later."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
 

@@ -10,7 +10,7 @@ from fastws.config.nginx.levels import Levels, tell_unused
 from fastws.config.nginx.listening import Listening
 from fastws.config.nginx.logging import AccessLogs, error_log
 from fastws.config.nginx.parser import Directive
-from fastws.config.nginx.passing import Upstreams
+from fastws.config.nginx.passing import Upstreams, number
 from fastws.config.nginx.rewriting import Rewriting
 from fastws.config.nginx.said import Said, said, settle
 from fastws.config.nginx.scope import Scope, open_scope
@@ -62,7 +62,7 @@ def _whole(tree: Tree, http: Scope, folder: Path) -> Raw:
     servers = list(http.inside("server"))
     raw: Raw = {"timeouts": {}, "limits": {}, "drain": {}}
     if count := main.own("worker_processes"):
-        raw["workers"] = said(_number(count[0].values[0]), count[0])
+        raw["workers"] = said(number(count[0].values[0]), count[0])
     if pid := main.own("pid"):
         raw["pid"] = said(str(folder / pid[0].values[0]), pid[0])
     if seconds := main.own("worker_shutdown_timeout"):
@@ -73,7 +73,7 @@ def _whole(tree: Tree, http: Scope, folder: Path) -> Raw:
         if seconds := scope.own("keepalive_timeout"):
             raw["timeouts"].setdefault("keepalive", said(seconds[0].values[0], seconds[0]))
         if count := scope.own("max_headers"):
-            raw["limits"].setdefault("headers", said(_number(count[0].values[0]), count[0]))
+            raw["limits"].setdefault("headers", said(number(count[0].values[0]), count[0]))
         if buffers := scope.own("large_client_header_buffers"):
             raw["limits"].setdefault("target_bytes", said(buffers[0].values[1], buffers[0]))
     return raw
@@ -184,7 +184,3 @@ def _place(values: tuple[str, ...]) -> tuple[str, str]:
     if match := _LOCATION.fullmatch(values[0]):
         return _MATCHES[match[1]], match[2]
     return "named" if values[0].startswith("@") else "prefix", values[0]
-
-
-def _number(text: str) -> int | str:
-    return int(text) if re.fullmatch(r"\d{1,9}", text, re.ASCII) else text

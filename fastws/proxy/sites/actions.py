@@ -69,6 +69,7 @@ class Action:
         self.server_name_in_redirect = written.server_name_in_redirect
         self.answers = Answers(written, variables)
         self.max_body = written.max_body
+        self._next_upstream = written.next_upstream
         self.timeouts = actions.timeouts(written)
         self._rules = actions.rules(self.timeouts)
         self._way = actions.ways.make(written.forward, size) if written.forward else None
@@ -111,4 +112,5 @@ class Action:
             answer=Answer(self.answers, visit),
             max_body=self.max_body,
             client=visit,
+            next_upstream=self._next_upstream,
         )

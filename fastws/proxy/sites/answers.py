@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastws.config.model import compile_pattern, read_template, split_pattern
-from fastws.errors import Reject
+from fastws.errors import Reject, SlowPattern
 from fastws.proxy.sites import escapes
 from fastws.proxy.sites.results import BODILESS
 
@@ -161,7 +161,11 @@ def _replacement(written: model.Replacement, variables: Variables) -> Replace:
         pattern = compile_pattern(found[0], ignore_case=found[1])
 
         def by_pattern(visit: Visit, text: bytes) -> bytes | None:
-            if not visit.matches(pattern, text) or visit.match is None:
+            try:
+                matches = visit.matches(pattern, text)
+            except SlowPattern:
+                return None  # the answer is under way: it goes on as it is
+            if not matches or visit.match is None:
                 return None
             match = visit.match
             return text[: match.start()] + new(visit) + text[match.end() :]

@@ -1,10 +1,11 @@
 """Which of several things a host stands for, by nginx's order."""
 
-import re
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
-from fastws.config.model import compile_pattern
+import regex
+
+from fastws.config.model import Pattern, compile_pattern
 
 _Thing = TypeVar("_Thing")
 
@@ -19,13 +20,16 @@ class Hosts(Generic[_Thing]):
         self._exact: dict[bytes, _Thing] = {}
         self._below: dict[bytes, _Thing] = {}
         self._above: dict[bytes, _Thing] = {}
-        self._patterns: list[tuple[re.Pattern[bytes], _Thing]] = []
+        self._patterns: list[tuple[Pattern, _Thing]] = []
         for hosts, thing in things:
             for host in hosts:
                 self._add(host, thing)
 
-    def find(self, host: bytes) -> tuple[_Thing, re.Match[bytes] | None] | None:
-        """Return what stands for a host in lower case, and how its pattern matched if one did."""
+    def find(self, host: bytes) -> tuple[_Thing, regex.Match[bytes] | None] | None:
+        """Return what stands for a host in lower case, and how its pattern matched if one did.
+
+        Raises SlowPattern.
+        """
         thing = self._exact.get(host) or self._wild(host)
         if thing is not None:
             return thing, None

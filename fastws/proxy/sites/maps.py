@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from fastws.config.model import compile_pattern, split_pattern
+from fastws.errors import SlowPattern
 from fastws.proxy.sites.hosts import Hosts
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Callable
 
-    from fastws.config.model import Map
+    from fastws.config.model import Map, Pattern
     from fastws.proxy.sites.variables import Value, Variables
     from fastws.proxy.sites.visit import Visit
 
@@ -43,7 +44,7 @@ def lookup(written: Map, variables: Variables) -> Value:
 def _texts(written: Map, cases: list[tuple[str, Value]]) -> Callable[[Visit, bytes], Value | None]:
     exact: dict[bytes, Value] = {}
     wild: list[tuple[list[str], Value]] = []
-    patterns: list[tuple[re.Pattern[bytes], Value]] = []
+    patterns: list[tuple[Pattern, Value]] = []
     for key, value in cases:
         if pattern := split_pattern(key):
             patterns.append((compile_pattern(pattern[0], ignore_case=pattern[1]), value))
@@ -60,9 +61,10 @@ def _texts(written: Map, cases: list[tuple[str, Value]]) -> Callable[[Visit, byt
         if wild and (found := hosts.find(low)):
             return found[0]
         if text:
-            for pattern, value in patterns:
-                if visit.matches(pattern, text):
-                    return value
+            with suppress(SlowPattern):  # the default, as in nginx: texts are looked up anywhere
+                for pattern, value in patterns:
+                    if visit.matches(pattern, text):
+                        return value
         return None
 
     return find

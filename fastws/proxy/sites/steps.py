@@ -10,8 +10,6 @@ from fastws.proxy.sites import escapes
 from fastws.proxy.sites.results import REDIRECTS, Result
 
 if TYPE_CHECKING:
-    import re
-
     from fastws.config import model
     from fastws.proxy.sites.actions import Action
     from fastws.proxy.sites.variables import Value, Variables
@@ -108,7 +106,7 @@ def _condition(step: model.Step, variables: Variables) -> Callable[[Visit], bool
             return lambda visit: _matches(visit, pattern, value(visit)) is wanted
 
 
-def _matches(visit: Visit, pattern: re.Pattern[bytes], subject: bytes) -> bool:
+def _matches(visit: Visit, pattern: model.Pattern, subject: bytes) -> bool:
     if visit.matches(pattern, subject):
         return True
     visit.match = None  # as in nginx: groups of an earlier pattern are gone
@@ -145,7 +143,7 @@ def _rewrite(step: model.Step, variables: Variables, _: MakeAction) -> Do:
     return do
 
 
-def _redirect(step: model.Step, pattern: re.Pattern[bytes], variables: Variables) -> Do:
+def _redirect(step: model.Step, pattern: model.Pattern, variables: Variables) -> Do:
     value, dropped = _without_last_mark(step.value)
     new = _in_arguments(value, variables)
     has_args = any("?" in part.text for part in value)

@@ -8,10 +8,12 @@ from fastws.protocol.target import normal_path
 from fastws.proxy.sites import lines
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
+    import regex
+
+    from fastws.config import model
     from fastws.protocol.head import RequestHead, ResponseHead
     from fastws.proxy.decision import Incoming
     from fastws.proxy.sites.actions import Action
@@ -75,7 +77,7 @@ class Visit:
         self.path = normal_path(target)
         self.args = target.partition(b"?")[2]
         self.values: dict[str, bytes] = {}
-        self.match: re.Match[bytes] | None = None
+        self.match: regex.Match[bytes] | None = None
         self.changed = False  # a step gave it a path that wants another location
         self.rewritten = False  # the target is not the client's any more
         self.internal = False
@@ -110,15 +112,15 @@ class Visit:
         """Whether the client's path holds escapes."""
         return b"%" in self.request.target.partition(b"?")[0]
 
-    def matches(self, pattern: re.Pattern[bytes], subject: bytes) -> bool:
-        """Whether a pattern matches; its groups are then variables."""
+    def matches(self, pattern: model.Pattern, subject: bytes) -> bool:
+        """Whether a pattern matches; its groups are then variables. Raises SlowPattern."""
         found = pattern.search(subject)
         if found is None:
             return False
         self.take(found)
         return True
 
-    def take(self, found: re.Match[bytes]) -> None:
+    def take(self, found: regex.Match[bytes]) -> None:
         """Make variables of the groups of a match."""
         self.match = found
         for name in found.re.groupindex:

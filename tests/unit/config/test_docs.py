@@ -45,6 +45,7 @@ STRUCTS = [
     model.ErrorPage,
     model.RealAddress,
     model.Map,
+    model.NextUpstream,
     model.Case,
 ]
 

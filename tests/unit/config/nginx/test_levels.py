@@ -62,3 +62,19 @@ def test_times_are_nginx_s() -> None:
         "60s",
         0,
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "next_upstream"),
+    [
+        ("", {}),
+        ("proxy_next_upstream off;", {"on": []}),
+        ("proxy_next_upstream error http_502;", {"on": ["error", "http_502"]}),
+        (
+            "proxy_next_upstream_tries 2; proxy_next_upstream_timeout 5s;",
+            {"tries": 2, "timeout": "5s"},
+        ),
+    ],
+)
+def test_when_the_next_server_is_asked(text: str, next_upstream: dict[str, Any]) -> None:
+    assert action(text)["next_upstream"] == next_upstream

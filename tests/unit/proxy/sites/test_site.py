@@ -1,5 +1,9 @@
 import pytest
-from support.sites import server
+from support.sites import Sites, server
+
+from fastws.config.model import Limits
+from fastws.errors import Reject
+from fastws.protocol.head import ResponseHead
 
 
 def header(site: object, name: bytes, target: str = "/", **options: object) -> bytes:
@@ -64,3 +68,36 @@ def test_an_answer_without_a_body_has_no_type() -> None:
 
 def test_a_client_that_is_not_worth_an_answer_gets_none() -> None:
     assert server("return 444;").refusal() == 444
+
+
+SLOW = "/" + "x" * 5000
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "location ~ ^/(x+x+)+y { return 204; }",
+        "location / { rewrite ^/(x+x+)+y /z; return 204; }",
+        "location / { if ($uri ~ ^/(x+x+)+y) { return 204; } }",
+    ],
+)
+def test_a_pattern_that_takes_too_long_is_an_error(inside: str) -> None:
+    with pytest.raises(Reject, match="took longer than") as caught:
+        server(inside).reply(SLOW)
+    assert caught.value.status == 500
+    page = "error_page 500 /sorry; location = /sorry { return 200 sorry; }"
+    assert server(f"{page} {inside}").text(SLOW) == "sorry"
+
+
+def test_a_map_whose_pattern_takes_too_long_has_its_default() -> None:
+    text = "map $uri $kind { default none; ~^/(x+x+)+y some; }"
+    sites = Sites(f"{text} server {{ listen 80; return 200 $kind; }}")
+    assert sites.text(SLOW) == "none"
+
+
+def test_an_answer_goes_on_as_it_is_where_a_pattern_takes_too_long() -> None:
+    forward = server("location / { proxy_pass http://u; proxy_redirect ~(x+x+)+y /z; }").forward()
+    assert forward.answer is not None
+    head = ResponseHead(Limits())
+    head.feed(f"HTTP/1.1 302 Found\r\nLocation: /{SLOW}\r\n\r\n".encode())
+    assert forward.answer.edit(head)[1].isdisjoint({b"location"})

@@ -1,0 +1,132 @@
+"""A new process takes the place of one that is busy, or dies before it can."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from support.control import Controlled, config
+from support.frames import BINARY
+from support.raw import Upstream, connect, meanwhile, request, switching, tunnel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+moves = pytest.mark.usefixtures("_bare_driver")
+
+
+@pytest.fixture
+def _bare_driver(driver: str) -> None:
+    if driver == "transport":
+        pytest.skip("its tunnels do not move")
+
+
+@pytest.fixture
+def proxy(tmp_path: Path, upstream: Upstream, driver: str) -> Iterator[Controlled]:
+    """One of two workers, at a port and at a Unix socket."""
+    text = config(upstream.address, listen=("127.0.0.1:0", f"unix:{tmp_path}/door"))
+    with Controlled(tmp_path, text, workers=2) as running:
+        if driver == "transport":
+            running.forgive("tunnels_stay")
+        yield running
+
+
+@pytest.fixture(params=["port", "path"])
+def door(request: pytest.FixtureRequest, proxy: Controlled, tmp_path: Path) -> str:
+    return proxy.address if request.param == "port" else f"unix:{tmp_path}/door"
+
+
+def upgrading(proxy: Controlled) -> AbstractContextManager[Future[object]]:
+    """Begin an upgrade, whose answer comes when all has moved that can."""
+    return meanwhile(proxy.ask, "upgrade")
+
+
+def is_served(address: str | Controlled, upstream: Upstream) -> None:
+    """A tunnel opens, and a message goes through."""
+    with tunnel(address, upstream) as (client, server):
+        client.send_text("hello")
+        assert server.read_message() == b"hello"
+
+
+# -- what is under way --------------------------------------------------------------------------
+
+
+@moves
+def test_what_is_queued_for_slow_readers_moves_too(
+    proxy: Controlled, upstream: Upstream, door: str
+) -> None:
+    with tunnel(door, upstream, small=True) as (client, server):
+        sent = []
+        for source in (server, client):
+            message = source.frame(BINARY, os.urandom(50_000))
+            size = source.flood(message, quiet=0.2)
+            sent.append((message * (size // len(message) + 1))[:size])
+        assert proxy.ask("upgrade")["left"] == 0
+        for sink, data in zip((client, server), sent, strict=True):
+            assert sink.read(len(data)) == data
+
+
+@pytest.mark.parametrize("begun", [0, 30])
+def test_a_connection_that_was_accepted_before_becomes_a_tunnel(
+    proxy: Controlled, upstream: Upstream, door: str, begun: int, driver: str
+) -> None:
+    """It has sent nothing yet, or half of its head."""
+    is_served(door, upstream)
+    with connect(door) as client:
+        client.send(request()[:begun])
+        with upgrading(proxy) as upgraded:
+            proxy.event("upgraded")
+            client.send(request()[begun:])
+            with upstream.accept() as server:
+                server.read_head()
+                server.send(switching())
+                assert client.read_head().status == 101
+                assert upgraded.result(20)["left"] == (driver == "transport")  # type: ignore[index]
+                client.send_text("up")
+                assert server.read_message() == b"up"
+
+
+def test_a_handshake_that_the_upstream_has_not_answered_becomes_a_tunnel(
+    proxy: Controlled, upstream: Upstream, driver: str
+) -> None:
+    with connect(proxy) as client:
+        client.send(request())
+        with upstream.accept() as server, upgrading(proxy) as upgraded:
+            server.read_head()
+            proxy.event("upgraded")
+            server.send(switching() + server.frame(BINARY, b"first"))
+            assert client.read_head().status == 101
+            assert client.read_message() == b"first"
+            assert upgraded.result(20)["left"] == (driver == "transport")  # type: ignore[index]
+
+
+def test_a_plain_request_is_answered_whole(proxy: Controlled, upstream: Upstream) -> None:
+    with connect(proxy) as client:
+        client.send(b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n")
+        with upstream.accept() as server, upgrading(proxy):
+            server.read_head()
+            server.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+            head = client.read_head()
+            proxy.event("upgraded")
+            server.send(b"world")
+            assert client.read_body(head) == b"helloworld"
+            client.expect_end()
+
+
+def test_a_tunnel_of_which_half_has_ended_ends_where_it_is(
+    proxy: Controlled, upstream: Upstream
+) -> None:
+    with tunnel(proxy, upstream) as (client, server):
+        client.half_close()
+        assert server.read_to_end() == []
+        assert proxy.ask("upgrade")["left"] == 1
+        is_served(proxy, upstream)
+        server.send_text("last words")
+        server.close()
+        assert client.read_message() == b"last words"
+        client.expect_end()
+        proxy.event("tunnel_closed", ended_by="client_lost")
