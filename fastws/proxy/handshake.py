@@ -52,7 +52,7 @@ class Handshake(Session):
 
     def answered(self, response: ResponseHead, rest: bytes) -> None:
         """Judge a whole head and the bytes behind it."""
-        self._note_answer(response)
+        self._note_answer(response, rest)
         if self._passed_over(response.status):
             return
         self._leased.answered()

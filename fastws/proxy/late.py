@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 Late = Callable[["Trace"], bytes]
 
-_SWITCHING = 101
-
 
 def finish(pieces: Iterable[tuple[bytes, str]], trace: Trace) -> bytes:
     """Return a line of texts, each with the name of one of these variables behind it, or none."""
@@ -39,11 +37,6 @@ def _each(show: Callable[[Try], bytes]) -> Late:
         return shown
 
     return read
-
-
-def _response_length(attempt: Try) -> bytes:
-    """Return the size of the body alone; what comes through a tunnel is none."""
-    return b"%d" % (0 if attempt.status == _SWITCHING else attempt.received - attempt.head)
 
 
 def _since_began(attempt: Try, until: float | None) -> bytes:
@@ -81,7 +74,7 @@ VARIABLES: dict[str, Late] = {
     "upstream_bytes_sent": _each(lambda attempt: b"%d" % attempt.sent),
     "upstream_connect_time": _each(lambda attempt: _since_began(attempt, attempt.connected)),
     "upstream_header_time": _each(lambda attempt: _since_began(attempt, attempt.heard)),
-    "upstream_response_length": _each(_response_length),
+    "upstream_response_length": _each(lambda attempt: b"%d" % attempt.body),
     "upstream_response_time": _each(lambda attempt: _since_began(attempt, attempt.ended)),
     "upstream_status": _each(lambda attempt: b"%d" % attempt.status if attempt.status else b"-"),
 }

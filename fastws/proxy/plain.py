@@ -83,7 +83,7 @@ class PlainRequest(Session):
 
     def answered(self, response: ResponseHead, rest: bytes) -> None:
         """Relay the answer, or what takes its place."""
-        self._note_answer(response)
+        self._note_answer(response, rest)
         if self._passed_over(response.status):
             return
         self._leased.answered()

@@ -411,9 +411,10 @@ class Session:
         if self.recorder:
             self.trace.begin_try(address, self._context.loop.time())
 
-    def _note_answer(self, response: ResponseHead) -> None:
+    def _note_answer(self, response: ResponseHead, rest: bytes) -> None:
         if self.recorder:
-            self.trace.answered(response.status, response.size, self._context.loop.time())
+            now = self._context.loop.time()
+            self.trace.answered(response.status, response.size, len(rest), now)
 
     def _note_failure(self, status: int) -> None:
         if self.recorder:

@@ -6,13 +6,16 @@ from typing import Protocol
 
 import msgspec
 
+_SWITCHING = 101
+
 
 class Try(msgspec.Struct, array_like=True):
     """One attempt at an answer; times are the loop's, None for what did not happen.
 
     ``status`` is that of the answer, or of the error that there was instead; 0: neither came. The
-    bytes are those of heads and bodies, ``head`` those of the answer's head. It is a ``detour`` if
-    an answer, or a failure, led there from another upstream.
+    bytes are those of heads and bodies, ``head`` those of the answer's head, and ``body`` those of
+    the body that went on. It is a ``detour`` if an answer, or a failure, led there from another
+    upstream.
     """
 
     address: str
@@ -25,6 +28,7 @@ class Try(msgspec.Struct, array_like=True):
     sent: int = 0
     received: int = 0
     head: int = 0
+    body: int = 0
 
 
 class Trace(msgspec.Struct, array_like=True):
@@ -61,11 +65,12 @@ class Trace(msgspec.Struct, array_like=True):
         attempt.sent = sent
         attempt.connected = now
 
-    def answered(self, status: int, received: int, now: float) -> None:
-        """Note the head of an answer, and its bytes."""
+    def answered(self, status: int, head: int, rest: int, now: float) -> None:
+        """Note an answer: the bytes of its head, and of what came with it."""
         attempt = self.tries[-1]
         attempt.status = status
-        attempt.received = attempt.head = received
+        attempt.head = head
+        attempt.received = head + rest
         attempt.heard = now
 
     def failed(self, status: int, now: float) -> None:
@@ -84,8 +89,10 @@ class Trace(msgspec.Struct, array_like=True):
         self.sent += downward
         self.body_sent += downward
         if self.tries:
-            self.tries[-1].sent += upward
-            self.tries[-1].received += downward
+            last = self.tries[-1]
+            last.sent += upward
+            last.received = last.head + downward
+            last.body = 0 if last.status == _SWITCHING else downward
         self._end_try(now)
         self.ended = now
 
