@@ -43,6 +43,9 @@ cdef class Head:
     cdef int hide(self, names) except -1
     cdef int _restart(self) except -1
 
+    # parts of it, as objects
+    cdef bytes _first(self, Known known)
+
     # what requests and responses do each in their way
     cdef int _begun(self, const uint8_t* data, size_t size) except -1
     cdef int _first_line(self, const uint8_t* data, size_t size) except -1
@@ -58,7 +61,6 @@ cdef class RequestHead(Head):
 
     cdef bint upgrades(self) noexcept
     cdef bint chunked(self) noexcept
-    cdef bytes _first(self, Known known)
     cdef int _refuse_line(self, bytes line) except -1
     cdef int _check_host(self) except -1
     cdef int _check_framing(self) except -1

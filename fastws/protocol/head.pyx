@@ -286,6 +286,10 @@ cdef class Head:
     def values(self, bytes name not None):
         return [value for known, value in self.headers if known.lower() == name]
 
+    cdef bytes _first(self, Known known):
+        cdef const Field* field = next_field(&self.table, known, NULL)
+        return None if field is NULL else bytes_of(value_of(&self.table, field))
+
     # what requests and responses do each in their way
 
     cdef int _begun(self, const uint8_t* data, size_t size) except -1:
@@ -348,10 +352,6 @@ cdef class RequestHead(Head):
 
     cdef bint chunked(self) noexcept:
         return has(&self.table, TRANSFER_ENCODING)
-
-    cdef bytes _first(self, Known known):
-        cdef const Field* field = next_field(&self.table, known, NULL)
-        return None if field is NULL else bytes_of(value_of(&self.table, field))
 
     cdef bint upgrades(self) noexcept:
         return has(&self.table, UPGRADE) and lists(&self.table, CONNECTION, b"upgrade", 7)
@@ -417,7 +417,7 @@ cdef class RequestHead(Head):
         cdef bint coded = has(&self.table, TRANSFER_ENCODING)
         if coded and self.minor == 0:
             self._refuse("HTTP/1.0 has no Transfer-Encoding")
-        if coded and count_codings(&self.table) != 1:
+        if coded and not is_chunked_alone(&self.table):
             self._refuse("The only transfer coding taken is chunked")
         if not coded:
             self.length = int(self._first(CONTENT_LENGTH))
@@ -461,8 +461,8 @@ cdef class ResponseHead(Head):
             return SizedBody(0)
         if self.chunked():
             return ChunkedBody(self._most, bare=bare)
-        length = self.values(b"content-length")
-        return SizedBody(int(length[0])) if length else StreamBody()
+        length = self._first(CONTENT_LENGTH)
+        return StreamBody() if length is None else SizedBody(int(length))
 
     cdef bint chunked(self) noexcept:
         return self.status not in (101, 204, 304) and has(&self.table, TRANSFER_ENCODING)
@@ -495,9 +495,9 @@ cdef class ResponseHead(Head):
         return True
 
     cdef int _check_framing(self) except -1:
-        """RFC 9112 section 6.1: any other use of Transfer-Encoding is ambiguous."""
-        if self.minor == 0 or not ends_in_chunked(&self.table):
-            self._refuse("its Transfer-Encoding leaves open where the body ends")
+        """RFC 9112 section 7.4: nobody was asked for another coding than chunked."""
+        if self.minor == 0 or not is_chunked_alone(&self.table):
+            self._refuse("its Transfer-Encoding is something else than chunked")
         return 0
 
     cdef int _refuse(self, str fault) except -1:
@@ -627,22 +627,8 @@ cdef bint is_ipv6(bytes address) except -1:
     return True
 
 
-cdef bint ends_in_chunked(const Table* table) noexcept nogil:
-    """Is chunked the last coding, and only the last?"""
-    cdef const Field* field = next_field(table, TRANSFER_ENCODING, NULL)
-    cdef bint last = False
-    cdef size_t count = 0
-    cdef Text rest, coding
-    while field is not NULL:
-        rest = value_of(table, field)
-        while next_element(&rest, &coding):
-            last = named(coding.data, coding.size, b"chunked", 7)
-            count += last
-        field = next_field(table, TRANSFER_ENCODING, field)
-    return last and count == 1
-
-
-cdef size_t count_codings(const Table* table) noexcept nogil:
+cdef bint is_chunked_alone(const Table* table) noexcept nogil:
+    """Is chunked the only coding there is?"""
     cdef const Field* field = next_field(table, TRANSFER_ENCODING, NULL)
     cdef size_t count = 0
     cdef Text rest, coding
@@ -650,8 +636,10 @@ cdef size_t count_codings(const Table* table) noexcept nogil:
         rest = value_of(table, field)
         while next_element(&rest, &coding):
             count += 1
+            if not named(coding.data, coding.size, b"chunked", 7):
+                return False
         field = next_field(table, TRANSFER_ENCODING, field)
-    return count
+    return count == 1
 
 
 # the connection

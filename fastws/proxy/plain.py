@@ -208,7 +208,7 @@ class PlainRequest(Session):
             self._forward.edits,
             self._forward.target,
             self._method,
-            b"localhost" if peer.address.path is not None else str(peer).encode(),
+            peer.host,
         )
 
     def _dial(self, peer: Peer) -> None:

@@ -20,6 +20,7 @@ class Idle:
         self._most = most
         self._seconds = seconds
         self._waiting: list[_Waiting] = []  # those that wait longest first
+        self._timer: asyncio.TimerHandle | None = None  # for the first, as it was some time ago
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -29,7 +30,6 @@ class Idle:
         for waiting in reversed(self._waiting):
             if waiting.peer is peer:
                 self._waiting.remove(waiting)
-                waiting.timer.cancel()
                 if waiting.silent:
                     return waiting.transport
                 waiting.transport.abort()
@@ -37,25 +37,37 @@ class Idle:
 
     def put(self, peer: Peer, transport: asyncio.Transport) -> None:
         """Keep a connection that has served its request, and on which nothing is under way."""
-        self._waiting.append(_Waiting(self, peer, transport, self._seconds))
+        loop = asyncio.get_running_loop()
+        self._waiting.append(_Waiting(self, peer, transport, loop.time() + self._seconds))
         while len(self._waiting) > self._most:
             self._waiting[0].drop()
+        if self._timer is None:
+            self._timer = loop.call_later(self._seconds, self._look, loop)
 
     def forget(self, waiting: _Waiting) -> None:
         """Leave it out."""
         if waiting in self._waiting:
             self._waiting.remove(waiting)
 
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close those that waited long enough, and look again when the next one has."""
+        self._timer = None
+        while self._waiting and self._waiting[0].deadline <= loop.time():
+            self._waiting[0].drop()
+        if self._waiting:
+            left = self._waiting[0].deadline - loop.time()
+            self._timer = loop.call_later(left, self._look, loop)
+
 
 class _Waiting(asyncio.Protocol):
     """The protocol of a connection while it waits: whatever happens ends it."""
 
     def __init__(
-        self, idle: Idle, peer: Peer, transport: asyncio.Transport, seconds: float
+        self, idle: Idle, peer: Peer, transport: asyncio.Transport, deadline: float
     ) -> None:
         self.peer = peer
         self.transport = transport
-        self.timer = asyncio.get_running_loop().call_later(seconds, self.drop)
+        self.deadline = deadline
         self._idle = idle
         transport.set_protocol(self)
         transport.resume_reading()
@@ -69,7 +81,6 @@ class _Waiting(asyncio.Protocol):
 
     def drop(self) -> None:
         """Close it."""
-        self.timer.cancel()
         self._idle.forget(self)
         self.transport.abort()
 
@@ -83,5 +94,4 @@ class _Waiting(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Know that it is gone."""
-        self.timer.cancel()
         self._idle.forget(self)

@@ -24,7 +24,8 @@ class Peer:
     certificate has to be for. It takes at most ``max_conns`` connections (0: any number), and none
     if it is ``down``. ``fail_timeout`` is in nanoseconds; with ``max_fails`` 0 it never loses
     trust. ``name`` is what consistent hashing and sticky cookies know it by. ``state`` is what all
-    workers count of it. ``place`` is its packed address; None if it has a name to be looked up.
+    workers count of it. ``host`` is the Host header of a request that has none; ``place`` is its
+    packed address, None if it has a name to be looked up.
     """
 
     address: Address
@@ -37,10 +38,12 @@ class Peer:
     max_fails: int = 1
     fail_timeout: int = 10_000_000_000
     name: str = ""
+    host: bytes = field(init=False, repr=False)
     place: bytes | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.name = self.name or self.address.authority
+        self.host = b"localhost" if self.address.path else self.address.authority.encode()
         self.place = pack_address(self.address)
 
     def __str__(self) -> str:

@@ -3,50 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from contextlib import suppress
 
 import pytest
+from support.plain import OK, answer, ask, chunked, exchange, serve
 from support.proxy import Proxy
 from support.raw import Upstream, Wire, connect, meanwhile, request, switching
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from support.raw import Head
-
 MIB = 1 << 20
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-def ask(line: str = "GET / HTTP/1.1", *lines: str, body: bytes = b"") -> bytes:
-    return "\r\n".join([line, "Host: example.com:8080", *lines, "", ""]).encode("latin-1") + body
-
-
-def chunked(*parts: bytes, trailers: bytes = b"") -> bytes:
-    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
-    return chunks + b"0\r\n" + trailers + b"\r\n"
-
-
-def answer(client: Wire) -> tuple[Head, bytes]:
-    head = client.read_head()
-    return head, client.read_body(head)
-
-
-def serve(server: Wire, reply: bytes = OK) -> Head:
-    head = server.read_head()
-    server.send(reply)
-    return head
-
-
-@contextmanager
-def exchange(proxy: Proxy, upstream: Upstream, asked: bytes) -> Iterator[tuple[Wire, Wire, Head]]:
-    """A client that has asked, the upstream's side on a new connection, and what that was sent."""
-    with connect(proxy) as client:
-        client.send(asked)
-        with upstream.accept() as server:
-            yield client, server, server.read_head()
 
 
 # -- the request --------------------------------------------------------------------------------
@@ -105,85 +69,6 @@ def test_an_unasked_switch_of_protocols_is_a_502(proxy: Proxy, upstream: Upstrea
         server.send(switching())
         assert client.read_head().status == 502
         server.expect_end()
-
-
-AMBIGUOUS = {
-    "length and coding": ask(
-        "POST / HTTP/1.1",
-        "Content-Length: 5",
-        "Transfer-Encoding: chunked",
-        body=b"0\r\n\r\nG",
-    ),
-    "coding and length": ask(
-        "POST / HTTP/1.1",
-        "Transfer-Encoding: chunked",
-        "Content-Length: 5",
-        body=b"0\r\n\r\nG",
-    ),
-    "two lengths": ask("POST / HTTP/1.1", "Content-Length: 5", "Content-Length: 6"),
-    "the same length twice": ask("POST / HTTP/1.1", "Content-Length: 5", "Content-Length: 5"),
-    "list of lengths": ask("POST / HTTP/1.1", "Content-Length: 5, 5"),
-    "signed length": ask("POST / HTTP/1.1", "Content-Length: +5"),
-    "empty length": ask("POST / HTTP/1.1", "Content-Length: "),
-    "huge length": ask("POST / HTTP/1.1", "Content-Length: 99999999999999999999"),
-    "unknown coding": ask("POST / HTTP/1.1", "Transfer-Encoding: xchunked"),
-    "identity": ask("POST / HTTP/1.1", "Transfer-Encoding: identity"),
-    "two codings": ask("POST / HTTP/1.1", "Transfer-Encoding: gzip, chunked"),
-    "chunked twice": ask("POST / HTTP/1.1", "Transfer-Encoding: chunked, chunked"),
-    "chunked, identity": ask("POST / HTTP/1.1", "Transfer-Encoding: chunked, identity"),
-    "two lines of coding": ask(
-        "POST / HTTP/1.1", "Transfer-Encoding: chunked", "Transfer-Encoding: cow"
-    ),
-    "tab before the coding's colon": ask("POST / HTTP/1.1", "Transfer-Encoding\t: chunked"),
-    "vertical tab in the coding": ask("POST / HTTP/1.1", "Transfer-Encoding: \x0bchunked"),
-    "folded coding": ask("POST / HTTP/1.1", "Transfer-Encoding:\r\n chunked"),
-    "coding in http-1.0": ask("POST / HTTP/1.0", "Transfer-Encoding: chunked"),
-    "two hosts": ask("GET / HTTP/1.1", "Host: other"),
-    "no host": b"GET / HTTP/1.1\r\n\r\n",
-    "absolute form": ask("GET http://other/ HTTP/1.1"),
-    "body with an upgrade": ask(
-        "POST / HTTP/1.1", "Upgrade: h2c", "Connection: Upgrade", "Content-Length: 1", body=b"x"
-    ),
-}
-
-
-@pytest.mark.parametrize("asked", AMBIGUOUS.values(), ids=AMBIGUOUS)
-def test_an_ambiguous_request_is_refused_and_nothing_is_dialled(
-    proxy: Proxy, upstream: Upstream, asked: bytes
-) -> None:
-    with connect(proxy) as client:
-        client.send(asked)
-        head = client.read_head()
-        assert 400 <= head.status < 500
-        client.read_body(head)
-        client.expect_end()
-    upstream.expect_nobody()
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        pytest.param(b"5\r\nhello\r\nX\r\n", id="no size"),
-        pytest.param(b"5\nhello\r\n0\r\n\r\n", id="bare LF"),
-        pytest.param(b"5\r\nhelloGET /evil HTTP/1.1\r\n", id="longer than its size"),
-        pytest.param(b"FFFFFFFFFFFFFFFFF\r\n", id="overflow"),
-        pytest.param(b"0x5\r\nhello\r\n0\r\n\r\n", id="0x"),
-        pytest.param(b"5;a\nhello\r\n0\r\n\r\n", id="bare LF in an extension"),
-        pytest.param(b"0\r\nbad trailer\r\n\r\n", id="trailer"),
-    ],
-)
-def test_a_malformed_chunk_ends_the_exchange(proxy: Proxy, upstream: Upstream, body: bytes) -> None:
-    asked = ask("POST / HTTP/1.1", "Transfer-Encoding: chunked", body=b"1\r\na\r\n")
-    with exchange(proxy, upstream, asked) as (client, server, _):
-        assert server.read(6) == b"1\r\na\r\n"
-        client.send(body)
-        head, _ = answer(client)
-        assert head.status == 400
-        client.expect_end()
-        with suppress(ConnectionResetError):
-            rest = server.read_all()
-            assert b"0\r\n\r\n" not in rest
-            assert b"evil" not in rest
 
 
 # -- bodies -------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""What projects publish for nginx, served as it is: a WebSocket and a plain request each.
+"""What projects publish for nginx, served as it is: a WebSocket and a plain request each, and the
+application itself where it is cheap to have.
 
 Only what belongs to the machine is replaced: where to listen, where the servers are, and the
 certificates.
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import aiohttp
 import pytest
 from aiohttp import web
+from support.applications import SOCKET_IO_TALK, jupyter, socketio_server, socketio_talk
 from support.nginx import free_ports
 from support.peers import serving
 from support.proxy import Proxy
@@ -112,6 +114,10 @@ def backend(loop: LoopThread) -> Iterator[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, backend: str, certificates: Certificates) -> Path:
+    return _files(tmp_path, backend, certificates)
+
+
+def _files(tmp_path: Path, backend: str, certificates: Certificates) -> Path:
     """The files, as they would stand on this machine."""
     copy = tmp_path / "corpus"
     shutil.copytree(CORPUS, copy)
@@ -165,6 +171,54 @@ def test_a_websocket_and_a_plain_request_get_through(
         echoed, answer = loop.run(_visit(url, case))
     assert echoed == "hello"
     assert answer == f"GET {case.seen or case.plain}"
+
+
+SOCKET_IO = [case for case in CASES if "/socket.io/" in case.socket]
+
+
+@pytest.mark.parametrize("case", SOCKET_IO, ids=lambda case: case.file)
+def test_socketio_through_those_that_are_for_it(
+    case: Case, tmp_path: Path, node_modules: Path, certificates: Certificates
+) -> None:
+    with socketio_server(node_modules) as backend:
+        flags = (str(_files(tmp_path, backend, certificates) / case.file),)
+        with Proxy(listen=(), flags=flags) as proxy:
+            assert socketio_talk(node_modules, proxy.address, case.host) == SOCKET_IO_TALK
+
+
+def test_notebooks_and_their_terminals(
+    tmp_path: Path, loop: LoopThread, certificates: Certificates
+) -> None:
+    with jupyter(tmp_path) as backend:
+        flags = (str(_files(tmp_path, backend, certificates) / "notebooks.conf"),)
+        with Proxy(listen=(), flags=flags) as proxy:
+            assert loop.run(_ask_terminal(URL(proxy.url().replace("wss", "https")))) == "42"
+
+
+async def _ask_terminal(url: URL) -> str:
+    """Upload a file, and have a terminal print it."""
+    # A browser's origin, which Jupyter compares with the Host that it is told.
+    headers = {
+        "Host": "hub.example.com",
+        "Origin": "https://hub.example.com",
+        "Authorization": "token secret",
+    }
+    document = {"type": "file", "format": "text", "content": "4" + "2" * 900_000}
+    async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as session:
+        async with session.put(url / "api/contents/large.txt", json=document, ssl=False):
+            pass
+        async with session.get(url / "files/large.txt", ssl=False) as answer:
+            assert len(await answer.read()) == 900_001
+        async with session.post(url / "api/terminals", ssl=False) as answer:
+            name = (await answer.json())["name"]
+        path = url / "terminals/websocket" / name
+        async with session.ws_connect(path, ssl=False) as socket:
+            await socket.send_json(["stdin", "echo =$(head -c 2 large.txt)=\r"])
+            seen = ""
+            while not (found := re.search("=([0-9]+)=", seen)):
+                kind, *parts = await socket.receive_json()
+                seen += parts[0] if kind == "stdout" else ""
+            return found[1]
 
 
 async def _visit(url: str, case: Case) -> tuple[str, str]:

@@ -16,6 +16,7 @@ import requests
 import socketio
 from aiohttp import web as aiohttp_web
 from support import peers, web
+from support.applications import SOCKET_IO_TALK, socketio_server, socketio_talk
 from support.browser import CHROMIUM, Browser
 from support.proxy import Proxy, until
 
@@ -297,49 +298,8 @@ def test_socketio_of_several_servers(loop: LoopThread, balance: str, driver: str
             loop.run(runner.cleanup())
 
 
-SOCKET_IO_SERVER = """
-const server = require('http').createServer();
-const { Server } = require('socket.io');
-new Server(server).on('connection', socket =>
-  socket.on('ask', (data, answer) => answer([data, server.address().port])));
-server.listen(0, '127.0.0.1', () => console.log(server.address().port));
-process.stdin.resume().on('end', () => process.exit(0));
-"""
-
-# Node's client keeps no cookies by itself, so that it says which ones.
-SOCKET_IO_CLIENT = """
-const { io } = require('socket.io-client');
-const url = process.argv[1];
-fetch(url + '/socket.io/?EIO=4&transport=polling').then(async answer => {
-  const cookie = (answer.headers.get('set-cookie') ?? '').split(';')[0];
-  const socket = io(url, { reconnection: false, timeout: 10000, extraHeaders: { cookie } });
-  socket.on('connect_error', error => { console.log(error.message); process.exit(1); });
-  socket.on('connect', async () => {
-    const names = new Set();
-    for (const size of [1, 1000, 100000]) {
-      const [data, name] = await socket.timeout(10000).emitWithAck('ask', 'x'.repeat(size));
-      if (data.length === size) names.add(name);
-    }
-    const transport = socket.io.engine.transport;
-    if (transport.name !== 'websocket') await new Promise(ok => socket.io.engine.on('upgrade', ok));
-    const bytes = Buffer.alloc(50000, 7);
-    const [echo] = await socket.timeout(10000).emitWithAck('ask', bytes);
-    console.log(socket.io.engine.transport.name, names.size, Buffer.compare(bytes, echo));
-    process.exit(0);
-  });
-});
-"""
-
-
 @pytest.mark.parametrize("balance", ["ip_hash", "sticky cookie server"])
 def test_socketio_of_node(node_modules: Path, balance: str, driver: str) -> None:
-    with ExitStack() as stack:
-        addresses = [
-            stack.enter_context(web.node_program(SOCKET_IO_SERVER, node_modules)) for _ in range(2)
-        ]
-        proxy = stack.enter_context(Proxy(*addresses, driver=driver, flags=("--balance", balance)))
-        command = ["node", "-e", SOCKET_IO_CLIENT, f"http://{proxy.address}"]
-        done = subprocess.run(
-            command, cwd=node_modules, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert (done.stdout.split(), done.stderr) == (["websocket", "1", "0"], "")
+    with socketio_server(node_modules) as first, socketio_server(node_modules) as second:
+        with Proxy(first, second, driver=driver, flags=("--balance", balance)) as proxy:
+            assert socketio_talk(node_modules, proxy.address) == SOCKET_IO_TALK

@@ -230,7 +230,7 @@ class Desk:
         self.access_log = Log()
         self.idle: set[Downstream] = set()
         self.counts = Board(1, 1, 0).worker(0)
-        self.draining = self.full = False
+        self.draining = self.leaving = self.full = False
         self.connections = 0
 
     def forward(self, **fields: Any) -> Forward:

@@ -370,7 +370,7 @@ class RequestHead(_Head):
         encodings = self.values(b"transfer-encoding")
         if encodings and self.version == (1, 0):
             self._refuse("HTTP/1.0 has no Transfer-Encoding")
-        if encodings and len(tokens(encodings)) != 1:
+        if encodings and tokens(encodings) != [b"chunked"]:
             self._refuse("The only transfer coding taken is chunked")
         if self.is_upgrade and (encodings or self.values(b"content-length") != [b"0"]):
             self._refuse("An upgrade request has no body")
@@ -460,13 +460,12 @@ class ResponseHead(_Head):
         self.reason = reason or b""
 
     def _check_framing(self) -> None:
-        """RFC 9112 section 6.1: any other use of Transfer-Encoding is ambiguous."""
+        """RFC 9112 section 7.4: nobody was asked for another coding than chunked."""
         if not self.values(b"transfer-encoding"):
             return
         codings = tokens(self.values(b"transfer-encoding"))
-        clear = codings[-1:] == [b"chunked"] and codings.count(b"chunked") == 1
-        if self.version == (1, 0) or not clear:
-            self._refuse("its Transfer-Encoding leaves open where the body ends")
+        if self.version == (1, 0) or codings != [b"chunked"]:
+            self._refuse("its Transfer-Encoding is something else than chunked")
 
     def _refuse(self, fault: str) -> NoReturn:
         raise UpstreamReject(f"The upstream's answer is not well-formed HTTP/1.1: {fault}.")

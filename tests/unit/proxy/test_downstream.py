@@ -169,10 +169,10 @@ def test_no_request_is_taken_while_draining(sessions: list[Session]) -> None:
     assert (client.status(), client.lingers, sessions) == (503, True, [])
 
 
-def test_an_answer_while_draining_is_the_last(sessions: list[Session]) -> None:
+def test_no_request_follows_another_while_leaving(sessions: list[Session]) -> None:
     client = Desk().accept()
     client.send(GET + GET)
-    client.desk.draining = True
+    client.desk.leaving = True
     assert not client.protocol.keeps_alive
     client.protocol.answered(keep=True)
     client.desk.clock.run()
@@ -274,6 +274,24 @@ def test_those_without_a_request_may_be_dismissed() -> None:
     assert client.transport.words[-1] == "close"
     client.go()
     assert desk.idle == set()
+
+
+def test_those_who_hurry_have_a_moment_for_a_first_request_only(sessions: list[Session]) -> None:
+    desk = Desk()
+    new, late = desk.accept(), desk.accept()
+    for client in (new, late):
+        client.protocol.hurry()
+    new.send(GET)
+    assert sessions[0].told == ["start"]
+    desk.clock.expire(late.protocol)
+    assert (late.got(), late.lingers) == (b"", True)
+
+
+def test_those_who_hurry_and_were_answered_are_dismissed() -> None:
+    client = Desk(HELLO).accept()
+    client.send(GET)
+    client.protocol.hurry()
+    assert client.transport.words[-1] == "close"
 
 
 # -- time ---------------------------------------------------------------------------------------

@@ -124,6 +124,23 @@ def test_none_is_kept_for_longer_than_its_time(ends: Ends) -> None:
     run(ends, scenario)
 
 
+def test_each_is_kept_for_its_own_time(ends: Ends) -> None:
+    async def scenario() -> None:
+        idle = Idle(9, 0.2)
+        first, one = await ends.connect()
+        second, other = await ends.connect()
+        begun = asyncio.get_running_loop().time()
+        idle.put(ONE, first)
+        await asyncio.sleep(0.1)
+        idle.put(ONE, second)
+        await ended(one)
+        await ended(other)
+        assert len(idle) == 0
+        assert asyncio.get_running_loop().time() >= begun + 0.3 - 0.01
+
+    run(ends, scenario)
+
+
 def test_one_that_was_taken_is_not_closed(ends: Ends) -> None:
     async def scenario() -> None:
         idle = Idle(9, 0.05)

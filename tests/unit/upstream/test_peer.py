@@ -12,6 +12,11 @@ def test_a_peer_is_called_by_its_address() -> None:
     assert Peer(peer.address, lone_state(1), name="::1").name == "::1"
 
 
+def test_a_peer_is_a_host_to_those_who_name_none() -> None:
+    for written, host in (("[::1]:8443", b"[::1]:8443"), ("unix:/run/app", b"localhost")):
+        assert Peer(read_server_address(written), lone_state(1)).host == host
+
+
 def test_a_peer_that_is_down_is_never_available() -> None:
     up, down = peers(1)[0], peers(1, down=True)[0]
     assert up.available
