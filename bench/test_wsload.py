@@ -174,6 +174,7 @@ def test_open_loop_does_not_hide_a_stall(lab: Lab) -> None:
         report = load(lab, port, "open", "--rate", "1000", "--in-flight", "1024")
     assert report["messages"] == pytest.approx(100, abs=1)
     assert report["latency_us"]["p50"] > 10_000
+    assert report["longest_us"]["p50"] >= report["latency_us"]["p99"]
 
 
 def test_open_loop_ends_when_nothing_comes_back(lab: Lab) -> None:

@@ -215,6 +215,8 @@ static void end_message(struct run *run, struct client *client)
     client->matched = 0;
     if (!run->mode->unasked)
         run->active--;
+    if (run->phase > WARMING && run->now - asked_at > client->longest)
+        client->longest = run->now - asked_at;
     run->mode->arrived(run, asked_at);
 }
 
@@ -489,6 +491,15 @@ void window_print(const struct run *run, uint64_t messages)
     usage_print(&run->options->watched, &run->before, &run->after);
 }
 
+/* Of each connection the longest: what a stall of some shows in. */
+static void longest_print(const struct run *run)
+{
+    struct histogram longest = {0};
+    for (uint32_t i = 0; i < run->options->connections; i++)
+        histogram_add(&longest, run->clients[i].longest);
+    latency_print("longest_us", &longest);
+}
+
 int run_round_trips(const struct options *options, const struct mode *mode)
 {
     struct run run;
@@ -496,6 +507,7 @@ int run_round_trips(const struct options *options, const struct mode *mode)
     run_events(&run);
     printf("{");
     latency_print("latency_us", &run.round_trips);
+    longest_print(&run);
     window_print(&run, run.round_trips.total);
     printf("}\n");
     run_free(&run);

@@ -27,6 +27,7 @@ struct client {
     uint64_t matched;        /* bytes of the message that is coming in */
     uint64_t *asked_at;      /* a ring of in_flight times, for messages that are due */
     uint64_t dialled_at;
+    uint64_t longest; /* round trip since the window opened */
 
     size_t head_size;
     char accept[ACCEPT_SIZE];

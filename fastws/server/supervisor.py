@@ -26,6 +26,7 @@ from fastws.server.changes import changes
 from fastws.server.child import Child
 from fastws.server.commands import Commands
 from fastws.server.entrances import Entrances
+from fastws.server.fork import SIGNALS
 from fastws.server.listeners import Listeners
 from fastws.server.logs import OpenLog
 from fastws.server.peers import PeerTable
@@ -101,6 +102,9 @@ class Supervisor:
         finally:
             self._forget_tasks()
             self._logs.close()
+            # What comes now changes nothing, and there is no loop that could hear of it.
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+            signal.set_wakeup_fd(-1)
             self._loop.close()
 
     # what workers begin with

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import selectors
 import signal
+import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -56,6 +58,27 @@ def test_all_tunnels_are_closed_with_a_code_and_a_reason(
         assert len(proxy.matching("tunnel_closed", ended_by="drain", code=4001)) == 10
         with tunnel(proxy, upstream):
             pass
+
+
+def test_hundreds_that_come_back_at_once_do_so_no_faster_than_the_rate(
+    tmp_path: Path, upstream: Upstream, stack: ExitStack
+) -> None:
+    with Controlled(tmp_path, config(upstream.address), workers=2) as proxy:
+        pairs = dict(stack.enter_context(tunnel(proxy, upstream)) for _ in range(200))
+        waiting = stack.enter_context(selectors.DefaultSelector())
+        for client in pairs:
+            waiting.register(client.sock, selectors.EVENT_READ, client)
+        began = time.monotonic()
+        with drain_in(proxy, "--rate", "100/s"):
+            while waiting.get_map():
+                for key, _ in waiting.select(15):
+                    waiting.unregister(key.fileobj)
+                    answer(key.data, pairs[key.data])
+                    assert time.monotonic() - began > (199 - len(waiting.get_map())) / 100 - 0.1
+                    client, server = stack.enter_context(tunnel(proxy, upstream))
+                    client.send_text("back again")
+                    assert server.read_message() == b"back again"
+        assert len(proxy.matching("tunnel_closed", ended_by="drain", code=1012)) == 200
 
 
 def test_a_drained_server_gets_no_connections_until_that_is_undone(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
+from contextlib import suppress
 
 import pytest
 from support.frames import TEXT
@@ -125,6 +126,19 @@ def test_a_second_signal_does_not_wait(upstream: Upstream) -> None:
         assert client.read_close()[0] == server.read_close()[0] == 1001
         proxy.signal(signal.SIGTERM)
         proxy.wait(3)
+
+
+def ended(proxy: Proxy) -> bool:
+    with suppress(subprocess.TimeoutExpired):
+        proxy.process.wait(0.0005)
+    return proxy.process.returncode is not None
+
+
+def test_signals_up_to_the_very_end_do_no_harm(upstream: Upstream) -> None:
+    with Proxy(upstream) as proxy:
+        while not ended(proxy):
+            proxy.signal(signal.SIGTERM)
+        assert proxy.wait() == 0
 
 
 def test_the_last_message_before_the_stop_arrives(upstream: Upstream) -> None:
