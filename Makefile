@@ -14,8 +14,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # What an installation is made of, folders included, so that a file that is gone counts too.
 SOURCES := $(shell find fastws -name __pycache__ -prune -o -print) setup.py pyproject.toml README.md
 EXTENSIONS := $(addprefix fastws., \
-		_board _relay _driver _transport _sockets _epoll _uring _memory _pump) \
-	$(addprefix fastws.protocol.,body extensions forward handshake head headers target)
+		_board _pipe _relay _driver _transport _sockets _epoll _uring _memory _pump) \
+	$(addprefix fastws.protocol.,accept body extensions forward handshake head headers target)
 
 # One marker for each way to install the tree in a venv: install only when it has changed since.
 PLAIN := $(VENV)/.installed

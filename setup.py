@@ -16,11 +16,13 @@ from setuptools import Extension, setup
 
 MODULES = [
     "_board",
+    "_pipe",
     "_relay",
     "_driver",
     "_transport",
     "_memory",
     "_pump",
+    "protocol.accept",
     "protocol.body",
     "protocol.extensions",
     "protocol.forward",

@@ -6,8 +6,9 @@ from support.frames import BINARY, TEXT
 from support.tunnels import DOWN, SIDES, UP, Side, by, closing, opened
 
 from fastws._memory import MemoryTunnel
-from fastws._relay import Pipe, Rules, accept_key
+from fastws._pipe import Pipe, Rules
 from fastws.config.model import Limits
+from fastws.protocol.accept import accept_key
 from fastws.protocol.handshake import check_answer, judge, switching_response, upgrade_request
 from fastws.protocol.head import RequestHead, ResponseHead
 from fastws.protocol.headers import Forwarded

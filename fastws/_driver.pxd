@@ -7,7 +7,8 @@ one per worker, keeps the tunnels and their clock, and the buffer that is read i
 
 from libc.stdint cimport uint8_t
 
-from fastws._relay cimport Relay, Side, Tunnel, flag
+from fastws._pipe cimport flag
+from fastws._relay cimport Relay, Side, Tunnel
 
 
 cdef enum:
@@ -29,7 +30,7 @@ cdef class Driver:
     cdef object _timer
     cdef public double interval
 
-    cdef int _link(self, LegTunnel tunnel) except -1
+    cdef int _link(self, LegTunnel tunnel, Leg downstream, Leg upstream, passage) except -1
     cdef int _unlink(self, LegTunnel tunnel) except -1
 
 

@@ -6,7 +6,8 @@ from typing import Any, Protocol, final
 
 from typing_extensions import disjoint_base
 
-from fastws._relay import Rules, Tunnel
+from fastws._pipe import Rules
+from fastws._relay import Tunnel
 
 class _Passage(Protocol):
     """What the log is to be told of a tunnel."""

@@ -18,7 +18,8 @@ from fastws._net cimport (
     sockaddr_storage,
     socklen_t,
 )
-from fastws._relay cimport DOWNSTREAM, OPEN, SHUTDOWN, UPSTREAM, Ending, Rules, Side, Tunnel
+from fastws._pipe cimport Rules
+from fastws._relay cimport DOWNSTREAM, OPEN, SHUTDOWN, UPSTREAM, Ending, Side, Tunnel
 
 # What is read at least, while something is queued.
 cdef size_t MIN_READ = 4 * 1024
@@ -84,13 +85,7 @@ cdef class Driver:
         behind either head. `passage.over(tunnel)` is called when both connections are gone.
         """
         cdef LegTunnel tunnel = LegTunnel(rules, rsv_first=rsv_first, rsv_rest=rsv_rest)
-        tunnel.driver = self
-        tunnel.passage = passage
-        tunnel._downstream = downstream
-        tunnel._upstream = upstream
-        self._link(tunnel)
-        downstream.attach(tunnel, DOWNSTREAM)
-        upstream.attach(tunnel, UPSTREAM)
+        self._link(tunnel, downstream, upstream, passage)
         tunnel.start(head, early_downstream, early_upstream)
         return tunnel
 
@@ -103,14 +98,8 @@ cdef class Driver:
         """
         cdef LegTunnel tunnel = LegTunnel.__new__(LegTunnel)
         tunnel.restore(state, self.loop.time())
-        tunnel.driver = self
-        tunnel.passage = passage
         tunnel.resting = True
-        tunnel._downstream = downstream
-        tunnel._upstream = upstream
-        self._link(tunnel)
-        downstream.attach(tunnel, DOWNSTREAM)
-        upstream.attach(tunnel, UPSTREAM)
+        self._link(tunnel, downstream, upstream, passage)
         return tunnel
 
     def tick(self):
@@ -156,7 +145,11 @@ cdef class Driver:
             tunnel = tunnel._next
         return tunnels
 
-    cdef int _link(self, LegTunnel tunnel) except -1:
+    cdef int _link(self, LegTunnel tunnel, Leg downstream, Leg upstream, passage) except -1:
+        tunnel.driver = self
+        tunnel.passage = passage
+        tunnel._downstream = downstream
+        tunnel._upstream = upstream
         tunnel._next = self._first
         if self._first is not None:
             self._first._previous = tunnel
@@ -164,6 +157,8 @@ cdef class Driver:
         self._count += 1
         if self._timer is None:
             self._timer = self.loop.call_later(self.interval, self.tick)
+        downstream.attach(tunnel, DOWNSTREAM)
+        upstream.attach(tunnel, UPSTREAM)
         return 0
 
     cdef int _unlink(self, LegTunnel tunnel) except -1:

@@ -1,9 +1,9 @@
-"""RFC 6455 section 5.2: frame headers, close codes and UTF-8, on pointers.
+"""RFC 6455 section 5.2: frame headers and close codes, on pointers.
 
 Leaf functions without objects: what is legal at which moment is `Pipe`'s to say.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy
 
 
@@ -92,62 +92,3 @@ cdef inline bint is_close_code(uint16_t code) noexcept nogil:
     if 3000 <= code <= 4999:
         return True
     return 1000 <= code <= 1014 and not 1004 <= code <= 1006
-
-
-cdef struct Utf8:
-    # RFC 3629 as a range: how many continuation bytes are due, and between which bounds the next
-    # one has to lie (only the second byte of a sequence has narrower ones than 0x80..0xBF).
-    uint8_t due
-    uint8_t low
-    uint8_t high
-
-
-cdef inline bint utf8_lead(Utf8* state, uint8_t byte) noexcept nogil:
-    """Enter the sequence that `byte` begins; False if no sequence begins so."""
-    state.low = 0x80
-    state.high = 0xBF
-    if byte < 0x80:
-        state.due = 0
-    elif 0xC2 <= byte <= 0xDF:
-        state.due = 1
-    elif 0xE0 <= byte <= 0xEF:
-        state.due = 2
-        if byte == 0xE0:
-            state.low = 0xA0
-        elif byte == 0xED:
-            state.high = 0x9F
-    elif 0xF0 <= byte <= 0xF4:
-        state.due = 3
-        if byte == 0xF0:
-            state.low = 0x90
-        elif byte == 0xF4:
-            state.high = 0x8F
-    else:
-        return False
-    return True
-
-
-cdef inline bint utf8_feed(Utf8* state, const uint8_t* data, size_t size) noexcept nogil:
-    """Go on with a text of which `state` has seen the beginning; False at the first byte that no
-    UTF-8 text can have there."""
-    cdef size_t i = 0
-    cdef uint64_t word = 0
-    while i < size:
-        if state.due:
-            if not state.low <= data[i] <= state.high:
-                return False
-            state.due -= 1
-            state.low = 0x80
-            state.high = 0xBF
-            i += 1
-            continue
-        while i + 8 <= size:
-            memcpy(&word, data + i, 8)
-            if word & <uint64_t>0x8080808080808080:
-                break
-            i += 8
-        if i < size:
-            if not utf8_lead(state, data[i]):
-                return False
-            i += 1
-    return True

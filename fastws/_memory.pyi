@@ -4,7 +4,8 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Buffer, disjoint_base
 
-from fastws._relay import Rules, Tunnel
+from fastws._pipe import Rules
+from fastws._relay import Tunnel
 
 _Side: TypeAlias = Literal["downstream", "upstream"]
 

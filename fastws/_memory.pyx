@@ -2,7 +2,8 @@
 
 from libc.stdint cimport uint8_t
 
-from fastws._relay cimport Rules, Side, Tunnel
+from fastws._pipe cimport Rules
+from fastws._relay cimport Side, Tunnel
 
 cdef tuple NAMES = ("downstream", "upstream")
 

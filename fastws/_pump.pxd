@@ -7,7 +7,8 @@ without Python; a transport of the loop has its protocol feed the pump, and paus
 from libc.stdint cimport uint8_t, uint64_t
 
 from fastws._driver cimport Leg
-from fastws._relay cimport Relay, flag
+from fastws._pipe cimport flag
+from fastws._relay cimport Relay
 from fastws.protocol.body cimport Body
 
 

@@ -10,7 +10,7 @@ from libc.stdint cimport uint8_t
 
 from fastws._driver cimport Driver, Leg
 from fastws._queue cimport Queue
-from fastws._relay cimport flag
+from fastws._pipe cimport flag
 
 
 cdef failure(int number)

@@ -54,7 +54,7 @@ cdef extern from "<sys/socket.h>" nogil:
 
 # So many connections are accepted before others get their turn.
 cdef int BATCH = 64
-# Out of descriptors: how long nothing is accepted, in seconds.
+# Out of descriptors or memory: how long nothing is accepted, or done, in seconds.
 cdef double REST = 0.1
 # Payload of which so much is to come is spliced; a message of 64 KiB comes whole, and is cheaper
 # copied than cut in two. Before large payload no more is read than its header, and little else.
@@ -129,6 +129,11 @@ cdef class Sockets:
         try:
             self._turn()
             self._bury()
+        except OSError:
+            # Who waited for this turn has another, but the loop is not kept busy with that.
+            self._scheduled = True
+            self.driver.loop.call_later(REST, self.turn)
+            raise
         finally:
             self._busy = False
 

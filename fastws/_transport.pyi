@@ -30,6 +30,9 @@ class PlainLeg(TransportLeg):
     def writable(self) -> None:
         """The socket has room again."""
 
+    def read_on(self) -> None:
+        """The others had their turn."""
+
 @final
 class TlsLeg(TransportLeg):
     """Writes through the transport, which encrypts."""

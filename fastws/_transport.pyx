@@ -32,10 +32,13 @@ cdef class TransportLeg(Leg):
 
     def get_buffer(self, sizehint):
         cdef LegTunnel tunnel = self.tunnel
-        return tunnel.driver.view[:tunnel.room(self.side)]
+        self._room = tunnel.room(self.side)
+        return tunnel.driver.view[:self._room]
 
     def buffer_updated(self, size_t size):
         self.tunnel.received(self.side, self.tunnel.driver.data, size)
+        if size == self._room:
+            self.let_others_read()
 
     def eof_received(self):
         self.tunnel.eof(self.side)
@@ -74,6 +77,10 @@ cdef class TransportLeg(Leg):
         self.transport.abort()
         return 0
 
+    cdef int let_others_read(self) except -1:
+        """A buffer was filled, and there may be more."""
+        return 0
+
     cdef int forget(self) except -1:
         """The connection is gone: nothing of it is kept."""
         return 0
@@ -87,6 +94,7 @@ cdef class PlainLeg(TransportLeg):
 
     def __cinit__(self):
         self._writer = -1
+        self._wanted = True
 
     def __init__(self, transport):
         super().__init__(transport)
@@ -101,10 +109,24 @@ cdef class PlainLeg(TransportLeg):
         """The socket has room again."""
         self._flush()
 
+    def read_on(self):
+        """The others had their turn."""
+        self._waiting = False
+        if self._wanted and not self.transport.is_closing():
+            self.transport.resume_reading()
+
     cdef int attach(self, LegTunnel tunnel, Side side) except -1:
         TransportLeg.attach(self, tunnel, side)
         tune(self.fd, tunnel.rules.stall)
         return 0
+
+    cdef int pause(self) except -1:
+        self._wanted = False
+        return 0 if self._waiting else TransportLeg.pause(self)
+
+    cdef int resume(self) except -1:
+        self._wanted = True
+        return 0 if self._waiting else TransportLeg.resume(self)
 
     cdef size_t send(self, const uint8_t* data, size_t size) except? -1:
         cdef Py_ssize_t sent = 0
@@ -123,6 +145,14 @@ cdef class PlainLeg(TransportLeg):
 
     cdef int send_eof(self) except -1:
         c_shutdown(self.fd, SHUT_WR)
+        return 0
+
+    cdef int let_others_read(self) except -1:
+        # The loop would fill it many times before anybody else has a turn.
+        if self._wanted and not self.transport.is_closing():
+            self._waiting = True
+            self.transport.pause_reading()
+            self.tunnel.driver.loop.call_soon(self.read_on)
         return 0
 
     cdef int check(self, bint eof) except -1:

@@ -164,8 +164,8 @@ cdef class Uring(Sockets):
         return 0
 
     cdef int _send_dirty(self) except -1:
-        """Send for the legs that have something; those that no request can be made for are tried
-        again in the next round."""
+        """Send for the legs that have something; those that no request can be made for now are
+        tried again in the next round."""
         cdef RingLeg leg
         cdef Sqe* sqe
         cdef Py_ssize_t done = 0

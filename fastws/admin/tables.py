@@ -10,7 +10,8 @@ from rich.table import Table
 
 def show(status: dict[str, Any]) -> None:
     """Print what `fastws status` tells."""
-    console = Console()
+    # The brackets of an IPv6 address are no markup, nor are its colons emoji.
+    console = Console(markup=False, emoji=False)
     age = timedelta(seconds=int(time.time() - status["began"]))
     state = "ready" if status["ready"] else "not ready"
     console.print(f"fastws {status['version']}, process {status['pid']}, {state}, up {age}")

@@ -1,6 +1,8 @@
 """What one key of a site alone does not show: names that lead nowhere, patterns, variables."""
 
+import re
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_network
 
 from fastws.config.faults import Faults, did_you_mean
 from fastws.config.files import why_unwritable
@@ -8,6 +10,7 @@ from fastws.config.model import (
     Action,
     Config,
     Location,
+    Map,
     Replacement,
     Site,
     Step,
@@ -18,6 +21,7 @@ from fastws.config.model import (
 )
 from fastws.config.variables import OF_KEYS, OF_SITES, is_of_keys, is_of_sites
 
+_SHARE = re.compile(r"\d{1,3}(\.\d{1,2})?%", re.ASCII)
 _PATTERNED = ("regex", "regex_nocase")
 _NEEDED = {"set": "name", "rewrite": "pattern", "if": "value"}
 
@@ -45,6 +49,10 @@ class _Check:
         for i, each in enumerate(config.maps):
             self._template(each.source, f"maps[{i}].source")
             self._template(each.default, f"maps[{i}].default")
+            if each.compare == "shares":
+                self._shares(each, f"maps[{i}].cases")
+            elif each.compare == "networks":
+                self._networks(each, f"maps[{i}].cases")
             for j, case in enumerate(each.cases):
                 path = f"maps[{i}].cases[{j}]"
                 self._pattern(case.key, f"{path}.key")
@@ -63,6 +71,20 @@ class _Check:
                 self._faults.add(f"{path}.file", why)
             self._template(log.format, f"{path}.format")
             self._template(log.when, f"{path}.when")
+
+    def _shares(self, table: Map, path: str) -> None:
+        wrong = [i for i, case in enumerate(table.cases) if not _SHARE.fullmatch(case.key)]
+        for i in wrong:
+            self._faults.add(f"{path}[{i}].key", 'is no share such as "0.5%"')
+        if not wrong and sum(float(case.key[:-1]) for case in table.cases) > 100.001:
+            self._faults.add(path, "are more than 100%")
+
+    def _networks(self, table: Map, path: str) -> None:
+        for i, case in enumerate(table.cases):
+            try:
+                ip_network(case.key)
+            except ValueError as error:
+                self._faults.add(f"{path}[{i}].key", f"is no network: {error}")
 
     def _site(self, site: Site, path: str) -> None:
         self._named = {each.path for each in site.locations if each.match == "named"}

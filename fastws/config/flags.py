@@ -73,6 +73,7 @@ def merge(
     """
     overlay = _Overlay(raw, places)
     overlay.apply(flags)
+    build(overlay.replaced, origin, places)  # a mistake in what is not used is one all the same
     config = build(overlay.raw, origin, overlay.flags)
     check(config, origin, overlay.flags, demo=flags.demo)
     return config
@@ -85,10 +86,14 @@ def _error(finding: Finding) -> ConfigError:
 
 
 class _Overlay:
-    """The raw form, with every key that a flag set and the flag as it was typed."""
+    """The raw form, with every key that a flag set and the flag as it was typed.
+
+    ``replaced`` are the sections of the file in whose places a flag put others.
+    """
 
     def __init__(self, raw: dict[str, Any], places: Mapping[str, str]) -> None:
         self.raw = spell_out(raw)
+        self.replaced: dict[str, Any] = {}
         self.flags = dict(places)
 
     def apply(self, flags: Flags) -> None:
@@ -106,7 +111,7 @@ class _Overlay:
 
     def _listen(self, flags: Flags) -> None:
         if flags.listen:
-            self.raw["listeners"] = self._addresses("listeners", "--listen", flags.listen)
+            self._replace("listeners", self._addresses("listeners", "--listen", flags.listen))
         elif "listeners" not in self.raw and (flags.demo or flags.upstream):
             address = _DEMO_LISTENER if flags.demo else _DEFAULT_LISTENER
             self.raw["listeners"] = [{"address": address}]
@@ -116,9 +121,14 @@ class _Overlay:
             return
         name = "demo" if flags.demo else "default"
         servers = self._addresses("upstreams[0].servers", "--upstream", flags.upstream)
-        self.raw["upstreams"] = [{"name": name, "servers": servers}]
-        self.raw["routes"] = [{"upstream": name}]
-        self.raw.pop("sites", None)
+        self._replace("upstreams", [{"name": name, "servers": servers}])
+        self._replace("routes", [{"upstream": name}])
+        self._replace("sites", [])
+
+    def _replace(self, section: str, value: list[Any]) -> None:
+        if section in self.raw:
+            self.replaced[section] = self.raw[section]
+        self.raw[section] = value
 
     def _addresses(self, path: str, flag: str, texts: tuple[str, ...]) -> list[dict[str, str]]:
         for i, text in enumerate(texts):

@@ -267,18 +267,19 @@ class Case(_Struct, frozen=True, kw_only=True):
 
 
 class Map(_Struct, frozen=True, kw_only=True):
-    """A variable, whose value is looked up by another text (nginx: map, geo).
+    """A variable, whose value is looked up by another text (nginx: map, geo, split_clients).
 
     Exact keys come first, then hosts with a wildcard, the longest first, then patterns in order;
-    of networks the smallest counts. The value holds for the whole request once it is known,
-    unless the map is ``volatile``.
+    of networks the smallest counts. Of shares, such as "0.5%", it is the one that the text's hash
+    lies in, and the default has what they leave. The value holds for the whole request once it is
+    known, unless the map is ``volatile``.
     """
 
     variable: Name
     source: Words
     cases: tuple[Case, ...] = ()
     default: Words = ()
-    compare: Literal["text", "hosts", "networks"] = "text"
+    compare: Literal["text", "hosts", "networks", "shares"] = "text"
     volatile: bool = False
 
 
@@ -397,7 +398,8 @@ class Step(_Struct, frozen=True, kw_only=True):
     that ``pattern`` matches, and goes ``on`` or does what nginx's flag says. ``return`` answers
     with ``status`` and, as text or Location, with ``value``. ``break`` ends the steps. ``if`` does
     its own ``steps`` and changes to its ``action`` when the ``test`` of ``value`` holds: against
-    ``operand``, or with ``~`` and its like against ``pattern``.
+    ``operand``, with ``~`` and its like against ``pattern``, or with ``-f`` (a file), ``-d`` (a
+    folder), ``-e`` (either) and ``-x`` (an executable one) of what the path leads to now.
     """
 
     do: Literal["set", "rewrite", "return", "break", "if"]
@@ -406,7 +408,9 @@ class Step(_Struct, frozen=True, kw_only=True):
     pattern: str = ""
     then: Literal["on", "last", "break", "redirect", "permanent"] = "on"
     status: Annotated[int, Meta(ge=0, le=999)] = 0
-    test: Literal["set", "=", "!=", "~", "~*", "!~", "!~*"] = "set"
+    test: Literal[
+        "set", "=", "!=", "~", "~*", "!~", "!~*", "-f", "-d", "-e", "-x", "!-f", "!-d", "!-e", "!-x"
+    ] = "set"
     operand: Words = ()
     steps: tuple["Step", ...] = ()
     action: Action | None = None

@@ -7,7 +7,7 @@ cimport cython
 from libc.stdint cimport uint8_t
 from libc.string cimport memcmp
 
-from fastws._relay cimport ACCEPT_SIZE, KEY_SIZE, write_accept
+from fastws.protocol.accept cimport ACCEPT_SIZE, KEY_SIZE, write_accept
 from fastws.protocol.extensions cimport next_extension
 from fastws.protocol.forward cimport built, edited
 from fastws.protocol.head cimport RequestHead, ResponseHead

@@ -28,6 +28,7 @@ class Answer(asyncio.Protocol):
     __slots__ = (
         "_body",
         "_eof",
+        "_first",
         "_half_closed",
         "_marked",
         "_marked_at",
@@ -54,30 +55,36 @@ class Answer(asyncio.Protocol):
         self._sink = sink
         self._body = body
         self._pump: Pump | None = None
+        self._first = 0  # bytes of the body that came with the head
         self._eof = self._half_closed = False
         self._marked = -1
         self._marked_at = 0.0
 
-    def start(self, rest: bytes, *, silence: float, stall: float, most: int) -> None:
-        """Relay; ``rest`` came behind the head.
+    def start(self, head: bytes, rest: bytes, *, silence: float, stall: float, most: int) -> None:
+        """Send the head, and relay the body; ``rest`` came behind the head of the peer's answer.
 
         Where nothing is queued, it may be silent for ``silence`` seconds (0: for ever; a body of
         declared length has ``stall`` then). What is queued is taken within ``stall`` seconds.
         """
         self._stall = stall
         self._silence = silence or (stall if isinstance(self._body, SizedBody) else 0)
-        if self._body.complete:
-            self._end("complete", clean=not rest)
+        # What is here already goes out in one packet with the head; often it is all there is.
+        first, behind = self._body.feed(rest)
+        self._first = len(rest) - len(behind)
+        if self._body.complete or self._body.fault:
+            self._sink.write(head + first)
+            self.pumped(behind)
             return
         self._transport.set_protocol(self)
         self._pump = Pump(self._transport, self._sink, self._body, self, most=most)
+        self._sink.write(head + first)
         self._watch()
-        self._pump.start(rest)
+        self._pump.start(b"")
 
     @property
     def moved(self) -> int:
         """Bytes of the body that came, framing included."""
-        return self._pump.moved if self._pump else 0
+        return self._first + (self._pump.moved if self._pump else 0)
 
     # what the peer's connection says
 

@@ -10,7 +10,7 @@ from fastws.config.model import NextUpstream
 if TYPE_CHECKING:
     from asyncio import Transport
 
-    from fastws._relay import Rules
+    from fastws._pipe import Rules
     from fastws.config.model import Timeouts
     from fastws.protocol.head import RequestHead, ResponseHead
     from fastws.protocol.proxy_header import ProxyHeader

@@ -391,7 +391,8 @@ class Downstream(asyncio.Protocol):
         else:
             self._session = PlainRequest(context, self._settings, self)
         self._on_data = self._keep_early
-        self._keep_early(rest)
+        if rest:
+            self._keep_early(rest)
         self._session.start()
 
     def _end_head(self) -> None:

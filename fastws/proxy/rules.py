@@ -1,6 +1,6 @@
 """The rules of tunnels, from what is configured."""
 
-from fastws._relay import Rules
+from fastws._pipe import Rules
 from fastws.config import model
 
 

@@ -39,6 +39,10 @@ _NOBODY = "No upstream server is available: each is down, full, or has failed la
 # nginx's: such an answer says nothing of the peer's health, even where another one is asked.
 _NO_FAILURES = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
+# The first status that tells of an error (RFC 9110 section 15.5). Every answer is compared with it,
+# and a member of HTTPStatus costs a call each time it is named.
+_ERRORS = 400
+
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
@@ -277,7 +281,7 @@ class Session:
 
     def _passed_over(self, status: int) -> bool:
         """Ask another peer instead of taking an answer, if there is one to ask."""
-        if status < HTTPStatus.BAD_REQUEST or not self._goes_on(f"http_{status}"):
+        if status < _ERRORS or not self._goes_on(f"http_{status}"):
             return False
         lease = self._forward.upstream.lease(self._tried, self._forward.client or self)
         if lease is None:
@@ -379,21 +383,21 @@ class Session:
         lines, hidden = self._edits(response)
         status = self._forward.answer.status if self._forward.answer else None
         self.trace.status = status or response.status
-        self._downstream.write(
-            relayed_response(
-                response,
-                lines,
-                hidden,
-                connection,
-                chunked=chunked,
-                status=None if status is None else status_text(status),
-            )
+        head = relayed_response(
+            response,
+            lines,
+            hidden,
+            connection,
+            chunked=chunked,
+            status=None if status is None else status_text(status),
         )
+        self.trace.sent += len(head)
         self._answer = Answer(
             self, self._context.watchdog, transport, self._downstream.transport, body
         )
         timeouts = self._forward.timeouts
         self._answer.start(
+            head,
             rest,
             silence=timeouts.idle,
             stall=timeouts.stall,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from typing import TYPE_CHECKING
 
+from fastws.errors import FastwsError
 from fastws.proxy.announced import AnnouncedAcceptor
 from fastws.proxy.downstream import Downstream
 from fastws.server import tls
@@ -13,43 +15,47 @@ from fastws.server.listener import BACKLOG
 if TYPE_CHECKING:
     import socket
     import ssl
+    from collections.abc import Sequence
 
     from fastws._sockets import Acceptor
-    from fastws.config.model import Listener
+    from fastws.config.model import Config, Listener
     from fastws.proxy.context import Context
-    from fastws.server.messages import Plan
+    from fastws.server.messages import Door
 
 
 class Acceptors:
-    """Accepts at the sockets of a plan, which are its own from now on.
+    """Accepts at the doors of a configuration, whose sockets are its own from now on.
 
     Raises FastwsError when a certificate cannot be used.
     """
 
-    def __init__(self, context: Context, plan: Plan, sockets: list[socket.socket]) -> None:
+    def __init__(self, context: Context, config: Config, doors: Sequence[Door]) -> None:
         self._context = context
-        self._timeouts = plan.config.timeouts
-        self._sockets = sockets
+        self._timeouts = config.timeouts
+        self._listeners = config.listeners
+        self._doors = list(doors)
         self._bare: list[Acceptor | AnnouncedAcceptor] = []
         self._servers: list[asyncio.Server] = []
-        listeners = [plan.config.listeners[door.listener] for door in plan.doors]
-        contexts = [tls.server_context(listener) for listener in listeners]
-        doors = zip(plan.doors, listeners, contexts, strict=True)
-        self._places = [
-            (listener, tls_context)
-            for door, listener, tls_context in doors
-            for _ in range(door.sockets)
-        ]
+        self._tls = {i: tls.server_context(config.listeners[i]) for i in {i for i, _ in doors}}
 
     async def start(self) -> None:
-        """Begin."""
-        for sock, (listener, tls_context) in zip(self._sockets, self._places, strict=True):
-            await self._accept(sock, listener, tls_context)
+        """Begin. Raises FastwsError when the system does not let us."""
+        try:
+            for i, sock in self._doors:
+                sock.listen(BACKLOG)
+                await self._accept(sock, self._listeners[i], self._tls[i])
+        except OSError as error:
+            raise FastwsError(f"cannot accept connections: {error.strerror or error}") from error
 
-    def finish(self) -> None:
+    async def finish(self) -> None:
         """Accept who waits already, and then no more."""
         for each in self._bare:
             each.accept_some(BACKLOG)
+        # The loop accepts at the others, all who wait in one turn.
+        for _ in range(BACKLOG):
+            if not self._somebody_waits():
+                break
+            await asyncio.sleep(0)
         self.close()
 
     def close(self) -> None:
@@ -58,9 +64,16 @@ class Acceptors:
             acceptor.close()
         for server in self._servers:
             server.close()
-        for sock in self._sockets:
+        for _, sock in self._doors:
             sock.close()
-        self._bare, self._servers, self._sockets = [], [], []
+        self._bare, self._servers, self._doors = [], [], []
+
+    def _somebody_waits(self) -> bool:
+        watching = select.poll()
+        for server in self._servers:
+            for sock in server.sockets:
+                watching.register(sock.fileno(), select.POLLIN)
+        return bool(watching.poll(0))
 
     async def _accept(
         self, sock: socket.socket, listener: Listener, tls_context: ssl.SSLContext | None

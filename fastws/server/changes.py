@@ -7,7 +7,7 @@ import msgspec
 from fastws.config.model import Config
 
 # What the supervisor and the workers begin with, and keep.
-_AT_A_START = ("workers", "driver", "pid", "control", "admin")
+_AT_A_START = ("driver", "pid", "control", "admin")
 
 # What is told item by item.
 _LISTS = ("listeners", "upstreams")

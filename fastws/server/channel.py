@@ -1,10 +1,15 @@
 """Messages between the supervisor and a worker, with descriptors: one datagram each."""
 
 import asyncio
+import os
 import socket
+import tempfile
 from collections.abc import Callable, Sequence
+from typing import IO
 
-# Of one message. What is larger goes into a file without a name, whose descriptor is sent.
+from fastws.errors import FastwsError
+
+# Of one message. What is larger goes on a sheet, whose descriptor is sent.
 _MOST_BYTES = 64 * 1024
 
 # Descriptors with one message (SCM_MAX_FD, less some).
@@ -63,3 +68,25 @@ class Channel:
 def pair() -> tuple[socket.socket, socket.socket]:
     """Return both ends."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def sheet(data: bytes) -> IO[bytes]:
+    """Return a file without a name that holds ``data``. Raises FastwsError if there can be none."""
+    try:
+        file = _unnamed()
+        try:
+            file.write(data)
+            file.flush()
+        except OSError:
+            file.close()
+            raise
+    except OSError as error:
+        raise FastwsError(f"cannot write a temporary file: {error.strerror}") from error
+    return file
+
+
+def _unnamed() -> IO[bytes]:
+    """Open one in memory where the system can, for a disk may be full."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("fastws"), "w+b")  # noqa: PTH123 - the caller's
+    return tempfile.TemporaryFile()

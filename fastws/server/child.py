@@ -7,13 +7,15 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 
 from fastws._board import WorkerCounts
 from fastws.errors import FastwsError
 from fastws.server import messages
-from fastws.server.channel import Channel
+from fastws.server.channel import MOST_DESCRIPTORS, Channel
+from fastws.server.messages import Door
 
 # So many looks at it, a second apart, without a sign of life, and it hangs. Looks are counted and
 # not seconds, since a machine that is halted halts all of us.
@@ -25,8 +27,8 @@ _news = msgspec.json.Decoder(messages.News)
 class Child:
     """One process; ``counts`` are its own, ``place`` says whose sockets it has.
 
-    ``ready`` has a result when it accepts connections, or the FastwsError that keeps it from that;
-    ``gone`` when it has ended.
+    ``ready`` has a result when it is prepared for its first plan, or the FastwsError that keeps it
+    from that; ``gone`` when it has ended.
     """
 
     driver = ""
@@ -80,6 +82,32 @@ class Child:
             del self._asked[number]
         if fault:
             raise FastwsError(fault)
+
+    async def prepared(self, seconds: float) -> None:
+        """Wait until it is prepared for its first plan; kill it when it is late.
+
+        Raises FastwsError when it does not come so far.
+        """
+        try:
+            await asyncio.wait_for(asyncio.shield(self.ready), seconds)
+        except TimeoutError:
+            self.kill()
+            raise FastwsError(f"worker {self.number} did not begin in time") from None
+
+    async def prepare(self, plan: int, doors: Sequence[Door]) -> None:
+        """Have it prepare for another plan, that in a file. Raises FastwsError."""
+        for start in range(0, len(doors), MOST_DESCRIPTORS):
+            some = doors[start : start + MOST_DESCRIPTORS]
+            listeners = tuple(listener for listener, _ in some)
+            await self.ask(
+                partial(messages.Take, listeners=listeners), [sock.fileno() for _, sock in some]
+            )
+        await self.ask(messages.Prepare, [plan])
+
+    @property
+    def settled(self) -> bool:
+        """Whether its tunnels can move nowhere: the loop does not let go of its transports."""
+        return self.driver == "transport"
 
     @property
     def tunnels(self) -> int:

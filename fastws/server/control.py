@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from fastws.errors import FastwsError
 
@@ -13,8 +13,12 @@ LONGEST = 64 * 1024
 # Who is connected at a time.
 _MOST = 64
 
+# Seconds of silence, or without an answer being taken, after which one is let go: others may wait.
+_SILENCE = 60.0
 # Seconds for the last answers.
 _PATIENCE = 1.0
+
+_Done = TypeVar("_Done")
 
 Command = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -36,13 +40,13 @@ class Control:
         self._clients += 1
         try:
             # A line may be too long, and the end may come while we wait for one.
-            with suppress(ConnectionError, ValueError, asyncio.CancelledError):
-                while self._clients <= _MOST and (line := await reader.readline()):
+            with suppress(ConnectionError, ValueError, TimeoutError, asyncio.CancelledError):
+                while self._clients <= _MOST and (line := await _soon(reader.readline())):
                     answer = asyncio.ensure_future(self._answer(line))
                     self._answering.add(answer)
                     answer.add_done_callback(self._answering.discard)
                     writer.write(await answer)
-                    await writer.drain()
+                    await _soon(writer.drain())
         finally:
             self._clients -= 1
             writer.close()
@@ -58,6 +62,8 @@ class Control:
             answer = {"ok": True, **await self._carry_out(line)}
         except FastwsError as error:
             answer = {"ok": False, "error": str(error)}
+        except OSError as error:  # the system has none left of something
+            answer = {"ok": False, "error": error.strerror or str(error)}
         return json.dumps(answer).encode() + b"\n"
 
     async def _carry_out(self, line: bytes) -> dict[str, Any]:
@@ -71,3 +77,7 @@ class Control:
         if command is None:
             raise FastwsError(f"there is no such command; known: {', '.join(self._commands)}")
         return await command(request)
+
+
+async def _soon(doing: Awaitable[_Done]) -> _Done:
+    return await asyncio.wait_for(doing, _SILENCE)

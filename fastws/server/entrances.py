@@ -1,71 +1,131 @@
 """How the supervisor is reached: by the control socket, and over HTTP by those who watch."""
 
+from __future__ import annotations
+
 import asyncio
 import os
-from contextlib import suppress
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastws.admin import places
-from fastws.config.model import Config
+from fastws.config.model import Address, Config
 from fastws.errors import FastwsError
-from fastws.observe.log import Log
-from fastws.server import listener
-from fastws.server.commands import Commands
-from fastws.server.control import LONGEST, Control
+from fastws.server import control, listener, watchers
+from fastws.server.control import Control
+from fastws.server.holding import Holding, pack, unpack
 from fastws.server.watchers import Watchers
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from fastws.observe.log import Log
+    from fastws.server.commands import Commands
+    from fastws.server.holding import Key
+    from fastws.server.listener import Set
+
+    Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+# Which of the two a socket is for, when another process gets them.
+_CONTROL, _WATCHERS = range(2)
 
 
 class Entrances:
-    """Both, as the configuration has them."""
+    """Both, as the configuration has them: bound first, and open once we answer there."""
 
     def __init__(self, config: Config, commands: Commands, log: Log) -> None:
         self._config = config
         self._log = log
         self._control = Control(commands.by_name())
-        self._watchers = Watchers(commands)
-        self._path: Path | None = None
+        self._serve: tuple[tuple[Serve, int], ...] = (
+            (self._control.serve, control.LONGEST),
+            (Watchers(commands).serve, watchers.LONGEST),
+        )
+        self._inherited: dict[Key, list[Set]] = {}
+        self._bound: dict[Key, list[Set]] = {}
         self._servers: list[asyncio.Server] = []
 
-    async def open(self) -> None:
-        """Open them.
+    def inherit(self, holding: Holding, sockets: Iterable[socket.socket]) -> None:
+        """Have those of another process, which answers there until it lets go of them."""
+        self._inherited = unpack(holding, sockets)
 
-        Raises FastwsError when one that the configuration asks for cannot be opened. A control
+    def bind(self) -> None:
+        """Bind those that we have not inherited.
+
+        Raises FastwsError when one that the configuration asks for cannot be bound. A control
         socket that nobody asked for is no reason not to serve.
         """
         if self._config.control:
-            await self._listen(Path(self._config.control))
+            self._bind(Address(path=self._config.control), _CONTROL)
         else:
             try:
-                await self._listen(places.default_path())
+                self._bind(self._usual_address(), _CONTROL)
             except FastwsError as error:
                 self._log.warning("no_control_socket", message=str(error))
         if address := self._config.admin.listen:
-            for sock in listener.bind(address, 1)[0]:
-                self._servers.append(await asyncio.start_server(self._watchers.serve, sock=sock))
+            self._bind(address, _WATCHERS)
+
+    async def open(self) -> None:
+        """Answer there, and nowhere else."""
+        left = {key: sets for key, sets in self._inherited.items() if key not in self._bound}
+        self._inherited = {}
+        listener.close(_all(left))
+        listener.unlink(address for address, _ in left)
+        for (_, kind), sets in self._bound.items():
+            serve, longest = self._serve[kind]
+            for sock in chain.from_iterable(sets):
+                server = await asyncio.start_server(serve, sock=sock, limit=longest)
+                self._servers.append(server)
+
+    def held(self) -> tuple[Holding, list[socket.socket]]:
+        """Return what another process needs to have the same sockets, and these."""
+        return pack(self._bound)
+
+    def release(self) -> None:
+        """Let go of what another process has; who is connected stays so."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        listener.close(_all(self._bound) + _all(self._inherited))
+        self._bound, self._inherited = {}, {}
+
+    def close(self) -> None:
+        """Open no more; what another process still answers at stays."""
+        ours = [address for address, kind in self._bound if (address, kind) not in self._inherited]
+        self.release()
+        listener.unlink(ours)
 
     async def finish(self) -> None:
         """Answer those who wait for the end."""
         await self._control.finish()
 
-    def close(self) -> None:
-        """Open no more, until they are opened again; who is connected stays so."""
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
-        if self._path:
-            with suppress(OSError):
-                self._path.unlink()
-            self._path = None
+    def _usual_address(self) -> Address:
+        """Return where the control socket is if nobody says where: for as long as we go on."""
+        inherited = (address for address, kind in self._inherited if kind == _CONTROL)
+        return next(inherited, None) or Address(path=str(places.default_path()))
 
-    async def _listen(self, path: Path) -> None:
-        mask = os.umask(0o177)
-        try:
-            sock = listener.bind_unix(path)
-        except OSError as error:
-            raise FastwsError(f"no control socket at {path}: {error.strerror or error}") from error
-        finally:
-            os.umask(mask)
-        self._path = path
-        self._servers.append(
-            await asyncio.start_unix_server(self._control.serve, sock=sock, limit=LONGEST)
-        )
+    def _bind(self, address: Address, kind: int) -> None:
+        key = address, kind
+        if key in self._inherited:
+            self._bound[key] = self._inherited[key]
+        elif kind == _CONTROL:
+            self._bound[key] = [_bind_privately(address)]
+        else:
+            self._bound[key] = [listener.bind(address)]
+
+
+def _bind_privately(address: Address) -> Set:
+    """Bind a Unix socket that only our user may use."""
+    mask = os.umask(0o177)
+    try:
+        return [listener.bind_unix(Path(address.path or ""))]
+    except OSError as error:
+        text = f"no control socket at {address.path}: {error.strerror or error}"
+        raise FastwsError(text) from error
+    finally:
+        os.umask(mask)
+
+
+def _all(sets: dict[Key, list[Set]]) -> Set:
+    return list(chain.from_iterable(chain.from_iterable(sets.values())))

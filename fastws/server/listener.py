@@ -4,6 +4,9 @@ Over TCP each worker has sockets of its own (SO_REUSEPORT, Linux): the kernel sp
 over them by a hash of both addresses, as evenly under a storm as at a trickle. A socket that all
 workers watch would go to whoever is first. The supervisor keeps all of them, so that what waits at
 the socket of a worker that died is served by the one that takes its place.
+
+As long as an address is served no socket of it is closed, since who waits there, or is about to,
+would be turned away: where there are fewer workers than before, some have more than one.
 """
 
 import os
@@ -23,25 +26,50 @@ from fastws.errors import FastwsError
 BACKLOG = 1024
 
 
-_Sockets = list[socket.socket]
+# Sets of sockets for one worker, above which the load may be uneven by one of them.
+_MOST_SETS = 4
+
+Set = list[socket.socket]  # of one worker, at one address: one for each that a name stands for
 
 
-def bind(address: Address, workers: int) -> list[_Sockets]:
-    """Bind and listen; returns the sockets of each worker, which may be the same ones.
+def bind(address: Address) -> Set:
+    """Bind and listen. A name or an empty host may stand for several sockets, of one port.
 
-    A name or an empty host may stand for several sockets, of one port. Raises FastwsError when the
-    address is in use, not ours, or may not be used.
+    Raises FastwsError when the address is in use, not ours, or may not be used.
     """
     try:
-        if address.path is not None:
-            return [[bind_unix(Path(address.path))]] * workers
-        return _bind_tcp(address, workers)
+        return [bind_unix(Path(address.path))] if address.path is not None else _bind_tcp(address)
     except OSError as error:
-        why = error.strerror or str(error)
-        raise FastwsError(f"cannot listen on {address}: {why}") from error
+        raise _failure(address, error) from error
 
 
-def bound_address(address: Address, sockets: _Sockets) -> Address:
+def spread(address: Address, sets: list[Set], workers: int) -> list[Set]:
+    """Return the sets for so many workers at an address that has some: as many for each of them.
+
+    What is added listens when its worker does. Sockets that are not of the kind to be added to are
+    shared by all. Raises FastwsError.
+    """
+    wanted = list(sets)
+    try:
+        while (
+            _is_one_of_many(sets[0])
+            and len(wanted) % workers
+            and len(wanted) < _MOST_SETS * workers
+        ):
+            wanted.append(_bind_again(sets[0]))
+    except OSError as error:
+        close(chain(*wanted[len(sets) :]))
+        raise _failure(address, error) from error
+    return wanted
+
+
+def close(sockets: Iterable[socket.socket]) -> None:
+    """Close them."""
+    for sock in sockets:
+        sock.close()
+
+
+def bound_address(address: Address, sockets: Set) -> Address:
     """Return ``address`` with the port that the kernel chose if it was 0."""
     if address.path is not None:
         return address
@@ -69,30 +97,24 @@ def unlink(addresses: Iterable[Address]) -> None:
             Path(address.path).unlink(missing_ok=True)
 
 
-def _bind_tcp(address: Address, workers: int) -> list[_Sockets]:
-    """Bind one set of sockets, then as many more to the same addresses as there are workers."""
+def _bind_tcp(address: Address) -> Set:
     found = socket.getaddrinfo(
         address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
     places = [(family, str(place[0])) for family, _, _, _, place in found]
-    sets: list[_Sockets] = [[]]
+    sockets: Set = []
     port = address.port
     try:
         for family, host in dict.fromkeys(places):
             if bound := _bind_first(family, host, port):
-                sets[0].append(bound)
+                sockets.append(bound)
                 port = bound.getsockname()[1]
-        while sys.platform == "linux" and len(sets) < workers:
-            sets.append([])
-            sets[-1].extend(map(_bind_another, sets[0]))
-        for each in chain(*sets):
+        for each in sockets:
             each.listen(BACKLOG)
-            each.setblocking(False)  # noqa: FBT003
     except OSError:
-        for each in chain(*sets):
-            each.close()
+        close(sockets)
         raise
-    return sets if len(sets) == workers else sets * workers
+    return sockets
 
 
 def _bind_first(family: int, host: str, port: int) -> socket.socket | None:
@@ -111,19 +133,31 @@ def _bind_first(family: int, host: str, port: int) -> socket.socket | None:
     return bound
 
 
-def _bind_another(first: socket.socket) -> socket.socket:
-    bound = _tcp_socket(first.family)
+def _is_one_of_many(sockets: Set) -> bool:
+    """Whether others can be bound where these are, among which the kernel chooses."""
+    return sys.platform == "linux" and all(
+        sock.family != socket.AF_UNIX and sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)
+        for sock in sockets
+    )
+
+
+def _bind_again(sockets: Set) -> Set:
+    """Bind to the same addresses."""
+    others: Set = []
     try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        bound.bind(first.getsockname())
+        for sock in sockets:
+            others.append(_tcp_socket(sock.family))
+            others[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            others[-1].bind(sock.getsockname())
     except OSError:
-        bound.close()
+        close(others)
         raise
-    return bound
+    return others
 
 
 def _tcp_socket(family: int) -> socket.socket:
     made = socket.socket(family, socket.SOCK_STREAM)
+    made.setblocking(False)  # noqa: FBT003
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -156,3 +190,7 @@ def _remove_stale(path: Path) -> None:
             path.unlink()
         except BlockingIOError:
             pass  # somebody listens, and is so busy that no more may wait
+
+
+def _failure(address: Address, error: OSError) -> FastwsError:
+    return FastwsError(f"cannot listen on {address}: {error.strerror or error}")

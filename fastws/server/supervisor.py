@@ -9,19 +9,19 @@ import asyncio
 import os
 import selectors
 import signal
-import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from pathlib import Path
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import click
 
 from fastws._board import Board
 from fastws._relay import Ending
-from fastws.config.model import Config
+from fastws.config.model import Config, Drain
 from fastws.errors import FastwsError
-from fastws.server import demo, messages, worker
+from fastws.server import demo, messages, moves, succession, worker
 from fastws.server.changes import changes
 from fastws.server.child import Child
 from fastws.server.commands import Commands
@@ -30,22 +30,21 @@ from fastws.server.fork import SIGNALS
 from fastws.server.listeners import Listeners
 from fastws.server.logs import OpenLog
 from fastws.server.peers import PeerTable
+from fastws.server.pidfile import PidFile
 from fastws.server.rates import Rates
 from fastws.server.systemd import Notifier, inherited
-from fastws.server.upgrade import Estate, Successor, begin, predecessor
-from fastws.server.workers import Workers
+from fastws.server.upgrade import Estate, Predecessor, Successor, begin, predecessor
+from fastws.server.workers import Stop, Workers
 
 # What is never used takes no memory.
 _MOST_PEERS = 8192
 # Open tunnels of one worker that are named in the log if it dies; more are only counted.
 _MOST_NAMED_TUNNELS = 64 * 1024
-# More workers than there are to be at a time: those that still close their tunnels.
+# Workers beside those that serve: they still close their tunnels.
 _SPARE_WORKERS = 16
 
 # RFC 6455's registry of close codes: service restart
 _RESTART = 1012
-# For a worker's tunnels to move to a new process, in seconds, when nothing opens any more.
-_MOVE = 60.0
 # Numbers for tunnels that open here after a new process was told where to go on.
 _NUMBERS_LEFT = 1_000_000
 
@@ -73,6 +72,7 @@ class Supervisor:
         self._shut: set[str] = set()  # listeners that were drained
         self._stops = 0
         self._stopping: asyncio.Task[None] | None = None
+        self._owner = False  # of the listeners: no other process serves there
         self.ready = False  # whether connections are accepted
         self.stopped = asyncio.Event()
 
@@ -107,22 +107,6 @@ class Supervisor:
             signal.set_wakeup_fd(-1)
             self._loop.close()
 
-    # what workers begin with
-
-    def birth(self, place: int) -> worker.Birth:
-        """Return what the worker at a place begins with."""
-        return worker.Birth(self.plan, self.listeners.sockets(place))
-
-    def server_at(self, number: int) -> str:
-        """Return the address of the server at a place of the board."""
-        return self.peers.address(number)
-
-    @property
-    def opening(self) -> float:
-        """How long a tunnel may take to open, in seconds."""
-        timeouts = self.plan.config.timeouts
-        return timeouts.connect + timeouts.handshake
-
     # life
 
     async def _serve(self, config: Config) -> None:
@@ -133,52 +117,75 @@ class Supervisor:
                 address = await stack.enter_async_context(demo.upstream())
                 self._demo_config = lambda config: demo.configured(config, address)
                 config = self._demo_config(config)
-            count = config.workers or _cores()
-            self.board = Board(count + _SPARE_WORKERS, _MOST_PEERS, _MOST_NAMED_TUNNELS)
+            self._most_workers = 2 * max(config.workers, _cores())
+            self.board = Board(
+                self._most_workers + _SPARE_WORKERS, _MOST_PEERS, _MOST_NAMED_TUNNELS
+            )
             self.peers = PeerTable(self.board)
-            self.listeners = self._listen(config, count)
-            stack.callback(lambda: self.listeners.close())  # noqa: PLW0108 - by then others
-            self.plan = messages.Plan(config, self.peers.assign(config), self.listeners.doors, page)
-            self.peers.settle(config)
-            self.workers = Workers(self._loop, self.board, self.log, self)
+            self.plan = messages.Plan(Config(), {}, page)
+            self.listeners = Listeners(inherited())
+            stack.callback(self._close_listeners)
+            self.workers = Workers(self._loop, self.board, self.log, self.peers.address)
             stack.push_async_callback(self.workers.kill)
+            self._entrances = Entrances(config, Commands(self), self.log)
+            stack.callback(self._entrances.close)
+            if self._predecessor:
+                self._inherit(self._predecessor)
             self._handle_signals()
-            entrances = self._entrances = Entrances(config, Commands(self), self.log)
-            stack.callback(entrances.close)
-            await entrances.open()
-            _write_pid(config.pid)
-            stack.callback(_remove_pid, config.pid)
-            await self._begin(count)
+            pid = PidFile(config.pid)
+            stack.callback(pid.remove)
+            self._entrances.bind()
+            if not self._predecessor:
+                await self._entrances.open()
+            await self._begin(config)
+            if not self._stops:
+                self._write(pid)
+                self._announce()
             await self.stopped.wait()
-            await entrances.finish()
+            await self._entrances.finish()
 
-    def _listen(self, config: Config, workers: int) -> Listeners:
-        """Listen where ``config`` says, with the sockets that we were given where there are any."""
-        given = Listeners(workers, inherited())
-        if self._predecessor:
-            estate = self._predecessor.estate
-            self.board.skip_numbers(estate.number + _NUMBERS_LEFT)
-            self.peers.inherit(estate.peers)
-            given.inherit(estate.listeners, self._predecessor.sockets)
-        listeners = given.changed_to(config)
-        given.close(keep=listeners)
-        return listeners
-
-    async def _begin(self, count: int) -> None:
+    def _write(self, pid: PidFile) -> None:
         try:
-            await self.workers.begin_all(count)
+            pid.write()
+        except FastwsError as error:  # who serves by now goes on
+            self.log.error("no_pid_file", message=str(error))  # noqa: TRY400 - one line
+
+    def _inherit(self, predecessor: Predecessor) -> None:
+        """Go on with what a process leaves us."""
+        estate = predecessor.estate
+        self.board.skip_numbers(estate.number + _NUMBERS_LEFT)
+        self.peers.inherit(estate.peers)
+        sockets = iter(predecessor.sockets)
+        self.listeners = Listeners(list(islice(sockets, estate.given)))
+        self.listeners.inherit(estate.listeners, sockets)
+        self._entrances.inherit(estate.entrances, sockets)
+
+    async def _begin(self, config: Config) -> None:
+        try:
+            await self._go_by(config)
         except FastwsError:
             if not self._stops:
                 raise
-        if not self._stops:
-            self.ready = True
-            self._announce()
-            self._notifier.ready()
-            if self._predecessor:
-                self._predecessor.up(self._loop, lambda fd: self._run(self._take_over(fd)))
-            self._run(self._sample())
-            if self._notifier.watchdog:
-                self._run(self._watch())
+        self.ready = not self._stops
+
+    async def _own(self) -> None:
+        """Wait until the process lets us serve whose place we take, if there is one.
+
+        Raises FastwsError when it goes on by itself.
+        """
+        if self._predecessor and not self._owner:
+            arrivals = succession.Arrivals(self.workers, self.log)
+            await self._predecessor.up(arrivals.take)
+            await self._entrances.open()
+            self._run(arrivals.all_from(self._predecessor))
+        self._owner = True
+
+    def _close_listeners(self) -> None:
+        """Listen no more; what belongs to a process that goes on stays where it is."""
+        if self._owner:
+            self.listeners.close()
+        else:
+            self.listeners.release()
 
     def _announce(self) -> None:
         addresses = self.listeners.addresses
@@ -188,6 +195,10 @@ class Supervisor:
         workers = list(self.workers)
         drivers = sorted({child.driver for child in workers})
         self.log.info("started", driver=",".join(drivers), workers=len(workers))
+        self._notifier.ready()
+        self._run(self._sample())
+        if self._notifier.watchdog:
+            self._run(self._watch())
 
     async def _sample(self) -> None:
         while True:
@@ -246,12 +257,14 @@ class Supervisor:
         async with self.steady():
             self._notifier.reloading()
             try:
-                lines = await self._go_by(self._demo_config(self._load()))
+                old, new = self.plan.config, self._demo_config(self._load())
+                await self._go_by(new)
             except FastwsError as error:
                 self.log.error("reload_failed", message=str(error))  # noqa: TRY400 - one line
                 raise
             finally:
                 self._notifier.ready()
+            lines = changes(old, new)
             self.log.info("reloaded", changes="; ".join(lines))
             return lines
 
@@ -267,10 +280,14 @@ class Supervisor:
         return shut[0] if shut else self.listeners.named(address)
 
     async def shut(self, door: str) -> None:
-        """Accept no more at a listener, until it is opened again."""
+        """Accept no more at a listener, until it is opened again. Raises FastwsError."""
         async with self.steady():
             self._shut.add(door)
-            await self._go_by(self.plan.config)
+            try:
+                await self._go_by(self.plan.config)
+            except FastwsError:
+                self._shut.discard(door)
+                raise
 
     async def reopen(self, door: str) -> None:
         """Accept again at a listener that was shut. Raises FastwsError when that cannot be."""
@@ -289,29 +306,59 @@ class Supervisor:
         Raises FastwsError when the end is near.
         """
         async with self.workers.still:
-            if self._stopping:
-                raise FastwsError("the proxy is about to end")
-            yield [child for child in self.workers if not child.dismissed]
+            self._check_for_the_end()
+            yield self.workers.serving
 
-    async def _go_by(self, config: Config) -> list[str]:
-        old_config, old_listeners = self.plan.config, self.listeners
-        listeners = old_listeners.changed_to(config, self._shut)
+    def _check_for_the_end(self) -> None:
+        if self._stopping:
+            raise FastwsError("the proxy is about to end")
+
+    async def _go_by(self, config: Config) -> None:
+        """Let all workers go by a configuration, and be so many as it says.
+
+        Raises FastwsError when that cannot be; then all is as before.
+        """
+        count = config.workers or _cores()
+        if count > self._most_workers:
+            raise FastwsError(f"workers: until the next start there can be {self._most_workers}")
+        resized = self.workers.count not in (0, count)
+        old = self.listeners
+        listeners = old.changed_to(config, count, self._shut)
         try:
-            plan = messages.Plan(config, self.peers.assign(config), listeners.doors, self.plan.page)
-            await self.workers.go_by(plan, listeners.sockets)
+            plan = messages.Plan(config, self.peers.assign(config), self.plan.page)
+            await self.workers.prepare(plan, listeners.doors, count)
+            await self._own()
         except FastwsError:
-            self.peers.settle(old_config)
-            listeners.close(keep=old_listeners)
+            self.peers.settle(self.plan.config)
+            listeners.close(keep=old)
             raise
         self.plan, self.listeners = plan, listeners
         self.peers.settle(config)
-        await self.workers.commit()
-        old_listeners.close(keep=listeners)
+        # Before the workers do, who accept all that came until then.
+        old.close(keep=listeners)
+        leaving = await self.workers.commit()
         try:
             self._logs.configure(config.log)
         except FastwsError as error:
             self.log.error("log_not_reopened", message=str(error))  # noqa: TRY400 - one line
-        return changes(old_config, config)
+        if resized:
+            await self._share_out(leaving)
+
+    async def _share_out(self, leaving: Sequence[Child]) -> None:
+        """Let workers have as many tunnels each, and those end for which there is no place."""
+        drain = self.plan.config.drain
+        for child in leaving:
+            child.dismissed = True
+        await moves.leave(leaving, self.workers.serving, within=self.opening, log=self.log)
+        stop = _restart(drain)
+        self._run(self.workers.dismiss(leaving, stop, drain.spread + drain.timeout))
+        await moves.even_out(self.workers.serving, log=self.log)
+
+    @property
+    def opening(self) -> float:
+        """Within how many seconds a connection becomes a tunnel, if it does."""
+        timeouts = self.plan.config.timeouts
+        return timeouts.connect + timeouts.handshake
 
     # upgrade
 
@@ -320,7 +367,7 @@ class Supervisor:
 
         Raises FastwsError when it does not come up; then all is as before.
         """
-        async with self.steady() as serving:
+        async with self.steady() as leaving:
             try:
                 successor = await self._begin_successor()
             except FastwsError as error:
@@ -329,62 +376,35 @@ class Supervisor:
             self.log.info("upgraded", pid=successor.pid)
             self._notifier.successor(successor.pid)
             self.listeners.release()
+            self._entrances.release()
             self.ready = False
-            await asyncio.gather(*(self._hand_over(child, successor) for child in serving))
+            await succession.give(leaving, successor, within=self.opening, log=self.log)
             successor.close()
             drain = self.plan.config.drain
             self._stopping = self._loop.create_task(
-                self._end(drain.spread, drain.timeout, _RESTART, "service restart", Ending.DRAIN)
+                self._end(_restart(drain), drain.spread + drain.timeout)
             )
-            return {"pid": successor.pid, "left": sum(child.tunnels for child in serving)}
+            return {"pid": successor.pid, "left": sum(child.tunnels for child in leaving)}
 
     async def _begin_successor(self) -> Successor:
         if self._with_demo:
             raise FastwsError("a demo cannot be upgraded: its upstream is part of it")
         self._load()  # what is wrong with it is best said here
-        held, sockets = self.listeners.held()
-        estate = Estate(self.board.next_number(), self.peers.places, held, sockets=len(sockets))
-        # It has the same, at the same places.
-        self._entrances.close()
+        listeners, sockets = self.listeners.held()
+        entrances, more = self._entrances.held()
+        given = self.listeners.given
+        estate = Estate(
+            self.board.next_number(), self.peers.places, listeners, entrances, given=len(given)
+        )
+        successor = begin(self._loop, estate, [*given, *sockets, *more])
         try:
-            successor = begin(self._loop, estate, sockets)
-            try:
-                await successor.up()
-            except FastwsError:
-                successor.close()
-                raise
-        except FastwsError:
-            await self._entrances.open()
-            _write_pid(self.plan.config.pid)
+            await successor.up()
+            self._check_for_the_end()
+            successor.serve()
+        except BaseException:
+            successor.close()
             raise
         return successor
-
-    async def _hand_over(self, child: Child, successor: Successor) -> None:
-        """Let a worker give its tunnels to the new process; what stays is drained."""
-        seconds = self.opening
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            try:
-                successor.give(theirs)
-                theirs.close()
-                await child.ask(
-                    lambda number: messages.HandOver(number, leave=seconds),
-                    [ours.fileno()],
-                    seconds=seconds + _MOVE,
-                )
-            except (FastwsError, OSError) as error:
-                self.log.error(  # noqa: TRY400 - one line
-                    "tunnels_stay", worker=child.number, message=str(error)
-                )
-
-    async def _take_over(self, fd: int) -> None:
-        """Let the worker that has the fewest tunnels take what comes through a socket."""
-        with socket.socket(fileno=fd) as sock:
-            try:
-                child = min(self.workers, key=lambda child: child.tunnels)
-                await child.ask(messages.TakeOver, [sock.fileno()], seconds=_MOVE)
-            except FastwsError as error:
-                self.log.error("tunnels_stay", message=str(error))  # noqa: TRY400 - one line
 
     async def _upgrade_and_log(self) -> None:
         with suppress(FastwsError):
@@ -395,20 +415,20 @@ class Supervisor:
     def _end_within(self, spread: float, timeout: float) -> None:
         self.ready = False
         self._notifier.stopping()
-        self.listeners.close()
+        self._close_listeners()
         if self._stopping:
             self._stopping.cancel()
-        self._stopping = self._loop.create_task(
-            self._end(spread, timeout, worker.GOING_AWAY, "shutting down", Ending.SHUTDOWN)
+        stop = partial(
+            messages.Stop,
+            code=worker.GOING_AWAY,
+            reason="shutting down",
+            spread=spread,
+            timeout=timeout,
         )
+        self._stopping = self._loop.create_task(self._end(stop, spread + timeout))
 
-    async def _end(
-        self, spread: float, seconds: float, code: int, reason: str, ending: Ending
-    ) -> None:
-        await self.workers.end(
-            lambda number: messages.Stop(number, code, reason, spread, seconds, int(ending)),
-            spread + seconds,
-        )
+    async def _end(self, stop: Stop, seconds: float) -> None:
+        await self.workers.end(stop, seconds)
         self.stopped.set()
 
     # private
@@ -433,21 +453,18 @@ class Supervisor:
         )
 
 
+def _restart(drain: Drain) -> Stop:
+    """Return the order to stop because others go on."""
+    return partial(
+        messages.Stop,
+        code=_RESTART,
+        reason="service restart",
+        spread=drain.spread,
+        timeout=drain.timeout,
+        ending=int(Ending.DRAIN),
+    )
+
+
 def _cores() -> int:
     """How many cores there are for us."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _write_pid(path: str | None) -> None:
-    if path:
-        try:
-            Path(path).write_text(f"{os.getpid()}\n")
-        except OSError as error:
-            raise FastwsError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _remove_pid(path: str | None) -> None:
-    """Remove the file, unless it is another's by now."""
-    with suppress(OSError):
-        if path and Path(path).read_text().strip() == str(os.getpid()):
-            Path(path).unlink()

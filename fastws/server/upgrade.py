@@ -1,25 +1,26 @@
 """Another process takes the place of this one, as both supervisors see it.
 
 The old one starts the program again, and gives it the listening sockets and what has to go on: the
-places of servers on the board, and the numbers of tunnels. When the new one accepts connections,
-the workers of the old one give their tunnels to its workers, and drain what cannot move. If it does
-not come so far, the old one goes on.
+places of servers on the board, and the numbers of tunnels. When the new one says that it is up, it
+is told to serve, and the workers of the old one give their tunnels to its workers, and drain what
+cannot move. If it does not come so far, it has accepted nobody, and the old one goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import sys
-import tempfile
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from fastws.config.model import Address  # noqa: TC001 - msgspec looks at it
 from fastws.errors import FastwsError
-from fastws.server.channel import MOST_DESCRIPTORS, Channel, pair
+from fastws.server.channel import MOST_DESCRIPTORS, Channel, pair, sheet
+from fastws.server.holding import Holding  # noqa: TC001 - msgspec looks at it
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,32 +28,28 @@ if TYPE_CHECKING:
 # The new process finds its end of a pair of sockets by this.
 _VARIABLE = "FASTWS_PREDECESSOR"
 
-# For the new process to accept connections, in seconds.
+# For the new process to be up, in seconds.
 _BIRTH = 60.0
-
-
-class Held(msgspec.Struct, frozen=True):
-    """The sockets of each worker at an address, by their places among those that are sent.
-
-    ``nth`` says which of several the same it is.
-    """
-
-    address: Address
-    nth: int
-    sets: tuple[tuple[int, ...], ...]
 
 
 class Estate(msgspec.Struct, frozen=True):
     """What the new process gets.
 
     ``number`` is the last one that a tunnel had; ``peers`` are the places of servers, as
-    `fastws.server.peers` has them; so many ``sockets`` come with it.
+    `fastws.server.peers` has them. The sockets come with it: so many that were ``given`` to us,
+    those of the listeners, and those of the entrances.
     """
 
     number: int
     peers: tuple[tuple[str, str, int, int], ...]
-    listeners: tuple[Held, ...]
-    sockets: int
+    listeners: Holding
+    entrances: Holding
+    given: int = 0
+
+    @property
+    def sockets(self) -> int:
+        """How many there are."""
+        return self.listeners.count + self.entrances.count + self.given
 
 
 class _Message(msgspec.Struct, frozen=True, tag_field="is"):
@@ -60,7 +57,7 @@ class _Message(msgspec.Struct, frozen=True, tag_field="is"):
 
 
 class Up(_Message, frozen=True, tag="up"):
-    """The new process accepts connections."""
+    """The new process can go on from here."""
 
 
 class Failed(_Message, frozen=True, tag="failed"):
@@ -83,18 +80,26 @@ class Successor:
         self._channel = Channel(loop, sock, self._hear, self._ended)
 
     async def up(self) -> None:
-        """Wait until it accepts connections. Raises FastwsError when it does not."""
+        """Wait until it is up. Raises FastwsError if it does not come so far."""
         try:
             await asyncio.wait_for(asyncio.shield(self._up), _BIRTH)
         except TimeoutError:
+            os.kill(self.pid, signal.SIGKILL)  # it has not ended, or we had heard of it
             raise FastwsError("the new process did not begin in time") from None
+
+    def serve(self) -> None:
+        """Let it serve. Raises FastwsError if it is gone."""
+        try:
+            self._channel.send(b"serve")
+        except OSError as error:
+            raise FastwsError(f"the new process does not listen: {error.strerror}") from error
 
     def give(self, sock: socket.socket) -> None:
         """Let it take the tunnels that come through ``sock``. Raises OSError."""
         self._channel.send(b"tunnels", [sock.fileno()])
 
     def close(self) -> None:
-        """Have no more to do with it: it ends if it is not up, and then goes on alone."""
+        """Have no more to do with it: it ends if it was not told to serve."""
         self._channel.close()
 
     def _hear(self, data: bytes, _descriptors: list[int]) -> None:
@@ -115,27 +120,30 @@ def begin(
     loop: asyncio.AbstractEventLoop, estate: Estate, sockets: Sequence[socket.socket]
 ) -> Successor:
     """Start the program again, as it was started. Raises FastwsError when that cannot be."""
-    ours, theirs = pair()
-    theirs.set_inheritable(True)
-    environment = {**os.environ, _VARIABLE: str(theirs.fileno())}
-    environment.pop("WATCHDOG_PID", None)  # systemd's: it is ours
     try:
-        arguments = [sys.executable, *sys.orig_argv[1:]]
-        pid = os.posix_spawn(sys.executable, arguments, environment)
-        _send(ours, estate, sockets)
+        ours, theirs = pair()
+        with theirs:
+            pid = _spawn(theirs)
+            try:
+                _send(ours, estate, sockets)
+            except BaseException:
+                ours.close()
+                raise
     except OSError as error:
-        ours.close()
         raise FastwsError(f"cannot start {sys.executable}: {error.strerror}") from error
-    finally:
-        theirs.close()
     return Successor(loop, pid, ours)
 
 
+def _spawn(sock: socket.socket) -> int:
+    sock.set_inheritable(True)
+    environment = {**os.environ, _VARIABLE: str(sock.fileno())}
+    environment.pop("WATCHDOG_PID", None)  # systemd's: it is ours
+    return os.posix_spawn(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+
+
 def _send(sock: socket.socket, estate: Estate, sockets: Sequence[socket.socket]) -> None:
-    with tempfile.TemporaryFile() as file:
-        file.write(msgspec.json.encode(estate))
-        file.flush()
-        socket.send_fds(sock, [b"estate"], [file.fileno()])
+    with sheet(msgspec.json.encode(estate)) as paper:
+        socket.send_fds(sock, [b"estate"], [paper.fileno()])
     for start in range(0, len(sockets), MOST_DESCRIPTORS):
         some = sockets[start : start + MOST_DESCRIPTORS]
         socket.send_fds(sock, [b"sockets"], [each.fileno() for each in some])
@@ -151,41 +159,48 @@ class Predecessor:
         self._socket = socket.socket(fileno=fd)
         self._socket.set_inheritable(False)
         self._socket.settimeout(_BIRTH)
-        self._channel: Channel | None = None
-        self._take: Callable[[int], None]
+        self.over = asyncio.Event()  # nothing more comes
         try:
             self.estate, self.sockets = _receive(self._socket)
         except (OSError, ValueError) as error:
             self._socket.close()
             raise FastwsError(f"the old process gives up: {error}") from error
 
-    def up(self, loop: asyncio.AbstractEventLoop, take: Callable[[int], None]) -> None:
-        """Say that connections are accepted.
+    async def up(self, take: Callable[[int], None]) -> None:
+        """Say that we are up, and wait until we are to serve.
 
-        ``take(fd)`` is called for each socket that tunnels come through.
+        ``take(fd)`` is called for each socket that tunnels come through. Raises FastwsError when
+        the old process has gone on by itself, or has ended.
         """
-        self._take = take
-        self._channel = Channel(loop, self._socket, self._hear, _nothing)
-        self._channel.send(msgspec.json.encode(Up()))
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[None] = loop.create_future()
+
+        def hear(_data: bytes, descriptors: list[int]) -> None:
+            if not told.done():
+                told.set_result(None)
+            for fd in descriptors:
+                take(fd)
+
+        def ended() -> None:
+            if not told.done():
+                told.set_exception(FastwsError("the old process does not wait for us any more"))
+            self.over.set()
+
+        channel = Channel(loop, self._socket, hear, ended)
+        with suppress(OSError):  # we hear of its end
+            channel.send(msgspec.json.encode(Up()))
+        await told
 
     def failed(self, error: str) -> None:
         """Say why we do not come so far."""
-        if self._channel is None:
+        with suppress(OSError):
             self._socket.send(msgspec.json.encode(Failed(error)))
-
-    def _hear(self, _data: bytes, descriptors: list[int]) -> None:
-        for fd in descriptors:
-            self._take(fd)
 
 
 def predecessor() -> Predecessor | None:
     """Return the process whose place we are to take, if there is one."""
     place = os.environ.pop(_VARIABLE, "")
     return Predecessor(int(place)) if place.isdecimal() else None
-
-
-def _nothing() -> None:
-    pass
 
 
 def _receive(sock: socket.socket) -> tuple[Estate, list[socket.socket]]:

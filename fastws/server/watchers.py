@@ -7,7 +7,9 @@ from fastws.server.commands import Commands
 
 # Seconds for a request, and bytes of its head.
 _PATIENCE = 5.0
-_LONGEST = 8 * 1024
+LONGEST = 8 * 1024
+# Who is connected at a time.
+_MOST = 64
 
 _TEXT = "text/plain; charset=utf-8"
 _METRICS = "text/plain; version=0.0.4; charset=utf-8"
@@ -18,16 +20,25 @@ class Watchers:
 
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
+        self._clients = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer it."""
-        with suppress(TimeoutError, ConnectionError, asyncio.IncompleteReadError, ValueError):
+        self._clients += 1
+        try:
+            if self._clients <= _MOST:
+                await self._serve(reader, writer)
+        finally:
+            self._clients -= 1
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(TimeoutError, ConnectionError, EOFError, asyncio.LimitOverrunError):
             async with asyncio.timeout(_PATIENCE):
                 head = await reader.readuntil(b"\r\n\r\n")
                 words = head.split(b"\r\n", 1)[0].split(b" ")
                 writer.write(await self._answer(words))
                 await writer.drain()
-        writer.close()
 
     async def _answer(self, words: list[bytes]) -> bytes:
         if len(words) != 3 or words[0] not in (b"GET", b"HEAD"):

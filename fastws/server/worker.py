@@ -26,7 +26,7 @@ from fastws.server.acceptors import Acceptors
 from fastws.server.channel import Channel
 from fastws.server.drain import delays, drain
 from fastws.server.logs import OpenLog
-from fastws.server.messages import Plan
+from fastws.server.messages import Door, Plan
 
 # RFC 6455 section 7.4.1
 GOING_AWAY = 1001
@@ -57,7 +57,7 @@ class Birth:
     """What a worker serves at the beginning, and at which sockets."""
 
     plan: Plan
-    sockets: list[socket.socket]
+    doors: list[Door]
 
 
 @dataclass
@@ -99,7 +99,7 @@ class Worker:
         self._logs = logs
         self._log = logs.log
         self._plan = birth.plan
-        self._sockets = birth.sockets  # that came, and are not accepted at yet
+        self._doors = birth.doors  # that came, and are not part of what is prepared
         self._next: _Next | None = None
         self._collecting: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -112,7 +112,7 @@ class Worker:
         self._loop.set_exception_handler(lambda _, context: self._log_fault(context))
         self._channel = Channel(self._loop, channel, self._hear, self._orphaned)
         try:
-            await self._begin()
+            self._begin()
         except FastwsError as error:
             self._say(messages.Failed(str(error)))
             return
@@ -136,6 +136,10 @@ class Worker:
         self._say(messages.Done(order.number, fault))
 
     async def _obey(self, order: messages.Order, descriptors: list[int]) -> None:
+        if len(descriptors) < order.descriptors:  # the system gives no more than we may have
+            for fd in descriptors:
+                os.close(fd)
+            raise FastwsError("a worker has no descriptors left")
         match order:
             case messages.Take() | messages.Prepare() | messages.Commit():
                 await self._change(order, descriptors)
@@ -158,7 +162,8 @@ class Worker:
         """Take a step towards another plan."""
         match order:
             case messages.Take():
-                self._sockets += [socket.socket(fileno=fd) for fd in descriptors]
+                sockets = [socket.socket(fileno=fd) for fd in descriptors]
+                self._doors += zip(order.listeners, sockets, strict=True)
             case messages.Prepare():
                 self._prepare(descriptors[0])
             case messages.Commit(give_up=True):
@@ -173,16 +178,18 @@ class Worker:
 
     # what it does
 
-    async def _begin(self) -> None:
+    def _begin(self) -> None:
+        """Prepare for the first plan. Raises FastwsError."""
+        settings = self._settings(self._plan)
         self._context = Context(
-            self._settings(self._plan),
+            settings,
             self._loop,
             self._logs.files,
             self._counts,
             most_connections=_most_connections(),
         )
-        self._acceptors = Acceptors(self._context, self._plan, self._take_sockets())
-        await self._acceptors.start()
+        self._acceptors = Acceptors(self._context, self._plan.config, [])
+        self._make_ready(self._plan, settings)
         # What lives now lives as long as the worker: no collection needs to look at it again.
         gc.collect()
         gc.freeze()
@@ -194,18 +201,18 @@ class Worker:
         data = os.pread(plan, os.fstat(plan).st_size, 0)
         os.close(plan)
         new: Plan = pickle.loads(data)  # noqa: S301 - our supervisor's
-        sockets = self._take_sockets()
-        try:
-            self._next = _Next(new, self._settings(new), Acceptors(self._context, new, sockets))
-        except FastwsError:
-            for sock in sockets:
-                sock.close()
-            raise
+        self._make_ready(new, self._settings(new))
+
+    def _make_ready(self, plan: Plan, settings: Settings) -> None:
+        acceptors = Acceptors(self._context, plan.config, self._doors)
+        self._doors = []
+        self._next = _Next(plan, settings, acceptors)
 
     def _give_up(self) -> None:
         """Forget what was prepared."""
-        for sock in self._take_sockets():
+        for _, sock in self._doors:
             sock.close()
+        self._doors = []
         if self._next:
             self._next.acceptors.close()
             self._next = None
@@ -223,7 +230,7 @@ class Worker:
         except FastwsError as error:
             self._log.error("log_not_reopened", message=str(error))
         await new.acceptors.start()
-        old.finish()
+        await old.finish()
         if self._collecting:
             self._collecting.cancel()
         self._collecting = self._loop.call_later(_REST, gc.collect)
@@ -297,10 +304,6 @@ class Worker:
         self._over.set()
 
     # private
-
-    def _take_sockets(self) -> list[socket.socket]:
-        sockets, self._sockets = self._sockets, []
-        return sockets
 
     def _settings(self, plan: Plan) -> Settings:
         states = {

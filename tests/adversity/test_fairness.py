@@ -1,4 +1,8 @@
-"""Floods and storms on some connections, and how long others wait: 100 ms at most."""
+"""Floods and storms on some connections, and how long others wait: 100 ms at most.
+
+The machine has other work too. What a wait is longer by than the worker's own work meanwhile is not
+the worker's, and the best of three series counts.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ pytestmark = pytest.mark.timing
 
 BOUND = 0.1
 ECHOES = 100
+FLOODS = 4
 
 
 @contextmanager
@@ -55,21 +60,18 @@ def pump(source, sink, size: int) -> list[Callable[[threading.Event], None]]:  #
     return [send, read]
 
 
-def slowest_echo(client, server) -> float:  # noqa: ANN001
-    """How long the slowest takes in the best of three series: the machine has other work too."""
-    return min(_slowest(client, server) for _ in range(3))
+def slowest_echo(proxy: Proxy, client, server) -> float:  # noqa: ANN001
+    """How long the slowest of a series takes, in the best of three."""
+    return min(max(_echo(proxy, client, server, i) for i in range(ECHOES)) for _ in range(3))
 
 
-def _slowest(client, server) -> float:  # noqa: ANN001
-    slowest = 0.0
-    for number in range(ECHOES):
-        start = time.monotonic()
-        client.send_text(f"up {number}")
-        assert server.read_message() == b"up %d" % number
-        server.send_text(f"down {number}")
-        assert client.read_message() == b"down %d" % number
-        slowest = max(slowest, time.monotonic() - start)
-    return slowest
+def _echo(proxy: Proxy, client, server, number: int) -> float:  # noqa: ANN001
+    start, work = time.monotonic(), proxy.work
+    client.send_text(f"up {number}")
+    assert server.read_message() == b"up %d" % number
+    server.send_text(f"down {number}")
+    assert client.read_message() == b"down %d" % number
+    return min(time.monotonic() - start, proxy.work - work)
 
 
 @pytest.mark.parametrize("size", [125, 1_000_000])
@@ -80,12 +82,12 @@ def test_floods_do_not_delay_another_tunnel(
     with ExitStack() as stack:
         client, server = stack.enter_context(tunnel(proxy, upstream))
         works = []
-        for _ in range(2):
+        for _ in range(FLOODS):
             pair = stack.enter_context(tunnel(proxy, upstream))
             source, sink = pair if direction == "from clients" else reversed(pair)
             works += pump(source, sink, size)
         with busy(*works):
-            assert slowest_echo(client, server) < BOUND
+            assert slowest_echo(proxy, client, server) < BOUND
 
 
 def test_a_storm_of_handshakes_does_not_delay_a_tunnel(proxy: Proxy, upstream: Upstream) -> None:
@@ -110,7 +112,7 @@ def test_a_storm_of_handshakes_does_not_delay_a_tunnel(proxy: Proxy, upstream: U
     with tunnel(proxy, upstream) as (client, server):
         try:
             with busy(storm, answer):
-                assert slowest_echo(client, server) < BOUND
+                assert slowest_echo(proxy, client, server) < BOUND
         finally:
             upstream.sock.settimeout(10)
     assert opened > 10

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.control import Controlled, config
+from support.proxy import until
 from support.raw import Upstream, connect, handshake, tunnel
 
 if TYPE_CHECKING:
@@ -55,10 +57,15 @@ def test_load_is_evened(upstream: Upstream, tmp_path: Path) -> None:
     text = config(upstream.address)
     with Controlled(tmp_path, text, workers=2) as proxy, ExitStack() as stack:
         pairs = [stack.enter_context(tunnel(proxy, upstream)) for _ in range(11)]
-        proxy.say("upgrade")  # which puts them together as it likes
+        proxy.say("upgrade")
+        assert until(lambda: sorted(proxy.loads) == [5, 6])
+        assert proxy.say("rebalance") == "moved 0 tunnels"
+        with ExitStack() as others:
+            for _ in range(20):
+                others.enter_context(tunnel(proxy, upstream))
+        assert until(lambda: sum(proxy.loads) == 11)
         proxy.say("rebalance")
         assert sorted(proxy.loads) == [5, 6]
-        assert proxy.say("rebalance") == "moved 0 tunnels"
         talk(pairs)
 
 
@@ -77,17 +84,61 @@ def test_a_signal_upgrades_too(upstream: Upstream, tmp_path: Path) -> None:
 def test_a_configuration_with_a_fault_leaves_all_as_it_was(
     upstream: Upstream, tmp_path: Path
 ) -> None:
-    good = config(upstream.address)
+    good = config(upstream.address, listen=(f"unix:{tmp_path}/s.sock",))
     with Controlled(tmp_path, good, workers=2) as proxy:
         with tunnel(proxy, upstream) as pair:
-            proxy.file.write_text(f"nonsense = 1\n{good}")
-            assert "nonsense" in proxy.refuse("upgrade")
-            talk([pair])
-            assert proxy.ask("status")["pid"] == proxy.pid
+            # The second fault is one that only the new process comes across.
+            for fault, line in (
+                ("nonsense", "nonsense = 1"),
+                ("write", f'pid = "{tmp_path}/no/p"'),
+            ):
+                proxy.file.write_text(f"{line}\n{good}")
+                assert fault in proxy.refuse("upgrade")
+                talk([pair])
+                assert proxy.ask("status")["pid"] == proxy.pid
+                with tunnel(proxy, upstream) as another:
+                    talk([another])
             proxy.file.write_text(good)
             proxy.say("upgrade")
             talk([pair])
         proxy.forgive("upgrade_failed")
+        assert [line for line in proxy.stray if "cannot write" not in line] == []
+        proxy.stray.clear()
+
+
+def test_commands_and_watchers_are_answered_while_another_begins(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    with Upstream() as free:
+        admin = free.address
+    more = f'admin.listen = "{admin}"\npid = "{tmp_path}/pid"'
+    with Controlled(tmp_path, config(upstream.address, more=more), workers=2) as proxy:
+        over = threading.Event()
+        answers: list[bytes] = []
+        faults: list[BaseException] = []
+
+        def ask() -> None:
+            try:
+                while not over.is_set():
+                    proxy.ask("status")
+                    with connect(admin) as wire:
+                        wire.send(b"GET /readyz HTTP/1.1\r\n\r\n")
+                        answers.append(wire.sock.recv(100)[:12])
+            except BaseException as fault:  # noqa: BLE001
+                faults.append(fault)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        for _ in range(3):
+            proxy.say("upgrade")
+        over.set()
+        asking.join()
+        assert not faults
+        assert answers
+        assert set(answers) <= {b"HTTP/1.1 200", b"HTTP/1.1 503"}
+        last = proxy.ask("status")["pid"]
+        assert last != proxy.pid
+        assert until(lambda: (tmp_path / "pid").read_text() == f"{last}\n")
 
 
 def test_tunnels_over_tls_stay_and_are_drained(

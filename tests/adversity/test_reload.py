@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import ssl
@@ -13,7 +14,7 @@ import pytest
 from support.certificates import issue
 from support.control import Controlled, config
 from support.proxy import until
-from support.raw import Upstream, connect, request, tunnel
+from support.raw import Upstream, connect, handshake, request, tunnel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,6 +144,39 @@ def test_listeners_come_and_go(tmp_path: Path, upstream: Upstream) -> None:
             assert server.read_message() == b"still here"
         with tunnel(proxy, upstream):
             pass
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_who_waits_at_a_listener_that_is_removed_is_served(
+    tmp_path: Path,
+    upstream: Upstream,
+    certificates,  # noqa: ANN001
+    *,
+    tls: bool,
+) -> None:
+    second = "wss://127.0.0.1:0" if tls else "127.0.0.2:0"
+    text = config(upstream.address, listen=("127.0.0.1:0", second))
+    with (
+        Controlled(tmp_path, text, workers=1, flags=certificates.flags if tls else ()) as proxy,
+        ExitStack() as stack,
+    ):
+        address = proxy.addresses[1].rpartition("://")[2]
+        (worker,) = proxy.worker_pids
+        proxy.file.write_text(config(upstream.address).replace("[[", "timeouts.head = 9\n[[", 1))
+        if tls:
+            proxy.file.write_text(f"{text}".replace(f', "{second}"', ', "wss://127.0.0.2:0"'))
+        os.kill(worker, signal.SIGSTOP)
+        proxy.signal(signal.SIGHUP)
+        waiting = [stack.enter_context(connect(address)) for _ in range(20)]
+        os.kill(worker, signal.SIGCONT)
+        proxy.event("reloaded")
+        with pytest.raises(ConnectionRefusedError):
+            connect(address)
+        for client in waiting:
+            if tls:
+                context = certificates.client()
+                client.sock = context.wrap_socket(client.sock, server_hostname="localhost")
+            handshake(client, upstream).close()
 
 
 def test_what_is_counted_of_a_server_outlives_it(tmp_path: Path, upstream: Upstream) -> None:

@@ -9,8 +9,11 @@ from contextlib import suppress
 
 import pytest
 from support.frames import TEXT
-from support.proxy import FASTWS, Proxy
+from support.proxy import FASTWS, SANITIZED, Proxy
 from support.raw import Upstream, Wire, connect, request, tunnel
+
+# Seconds: the grace that peers have, and what the work takes, which sanitizers make longer.
+SOON = 6 if SANITIZED else 2
 
 
 def take_leave(client: Wire, server: Wire) -> None:
@@ -90,8 +93,8 @@ def test_a_peer_that_does_not_answer_is_left_behind(upstream: Upstream, stuck: s
             server.flood(server.frame(TEXT, b"x" * 1000), quiet=0.3)
         start = time.monotonic()
         proxy.signal(signal.SIGTERM)
-        assert proxy.wait(3) == 0
-        assert time.monotonic() - start < 2
+        assert proxy.wait() == 0
+        assert time.monotonic() - start < SOON
 
 
 def test_a_handshake_under_way_does_not_hold_it_up(upstream: Upstream) -> None:
@@ -106,8 +109,8 @@ def test_a_handshake_under_way_does_not_hold_it_up(upstream: Upstream) -> None:
             server.read_head()
             start = time.monotonic()
             proxy.signal(signal.SIGTERM)
-            assert proxy.wait(3) == 0
-            assert time.monotonic() - start < 2
+            assert proxy.wait() == 0
+            assert time.monotonic() - start < SOON
 
 
 def test_with_no_tunnels_it_stops_at_once(upstream: Upstream) -> None:

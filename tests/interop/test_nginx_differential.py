@@ -210,6 +210,8 @@ ASKS = [
         "if.test",
         "/?server=yes", "/?a=1", "/", "/?b=xyz", "/?b=Yes", "/?b=YES", "/?c=12", "/?c=x", "/?d=0",
         "/?d=1", "/?d=", "/?e=z", "/?e=q", "/pass/x", "/pass/x?extra=1", "/pass/x?other=1",
+        *(f"/split?s={'client'[:n % 7]}{n * 7919}" for n in range(100)), "/split?s=", "/split?s=a",
+        "/files/?n=passwd", "/files/?n=init.d", "/files/?n=none", "/files/", "/files/?n=passwd/x",
         "/add/x", "/add/x?add=1", "/both/", "/both/?t=1", "/rewrites/", "/rewrites/?go=on",
     ),
     Ask("if.test", "/", ("X-Block: 1",)),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close_payload, frame
 from support.reference import Outcome, Source, judge
 
-from fastws._relay import Pipe, Rules
+from fastws._pipe import Pipe, Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,8 @@ from support.reference import Outcome, Source, judge
 from support.tunnels import DOWN, SIDES, UP, Side, by, other
 
 from fastws._memory import MemoryTunnel
-from fastws._relay import Ending, Rules
+from fastws._pipe import Rules
+from fastws._relay import Ending
 
 sides = st.sampled_from(SIDES)
 # What a peer may be about to send, mostly in order.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from support.upstreams import peers
 
 from fastws._board import Board
-from fastws._relay import Rules
+from fastws._pipe import Rules
 from fastws.config.model import Limits, Timeouts
 from fastws.proxy.decision import Forward, Reply
 from fastws.proxy.downstream import Downstream

@@ -52,7 +52,9 @@ class Proxy:
         self.log_format = log_format
         command = [str(FASTWS), "serve", "--log-format", log_format]
         command += ["--driver", driver or self.driver]
-        command += ["--workers", str(workers or self.workers)]
+        workers = self.workers if workers is None else workers
+        if workers:  # 0: as the file says
+            command += ["--workers", str(workers)]
         for address in listen:
             command += ["--listen", address]
         for upstream in upstreams:
@@ -211,6 +213,12 @@ class Proxy:
         stats = [text.rpartition(")")[2].split() for text in self._of_all("stat")]
         ticks = sum(int(stat[11]) + int(stat[12]) for stat in stats)
         return ticks / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def work(self) -> float:
+        """Seconds of processor time that the workers used so far, to the microsecond or so."""
+        texts = [Path(f"/proc/{pid}/schedstat").read_text() for pid in self.worker_pids]
+        return sum(int(text.split()[0]) for text in texts) / 1e9
 
     def _of_all(self, file: str) -> list[str]:
         """What /proc says of all our processes."""

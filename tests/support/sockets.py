@@ -13,7 +13,7 @@ import uvloop
 from support.raw import Wire
 
 from fastws._driver import Driver
-from fastws._relay import Rules
+from fastws._pipe import Rules
 from fastws.config.model import Address
 from fastws.proxy.drivers import bare_sockets
 from fastws.proxy.ticket import Ticket, Traffic

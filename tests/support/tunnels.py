@@ -7,7 +7,7 @@ from typing import Literal
 from support.frames import CLOSE, KEY, Frame, close_payload, frame, parse
 
 from fastws._memory import MemoryTunnel
-from fastws._relay import Rules
+from fastws._pipe import Rules
 
 Side = Literal["downstream", "upstream"]
 DOWN: Side = "downstream"

@@ -6,7 +6,7 @@ import pytest
 from support.frames import BINARY, CLOSE, PING, TEXT, close_payload, frame, header
 from support.reference import is_utf8
 
-from fastws._relay import Pipe, Rules
+from fastws._pipe import Pipe, Rules
 
 KEYS = [None, b"\x12\x34\x56\x78"]
 both_ways = pytest.mark.parametrize("key", KEYS, ids=["unmasked", "masked"])

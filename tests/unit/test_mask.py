@@ -6,7 +6,8 @@ import pytest
 from support.frames import CLOSE, TEXT, close_payload, frame
 from support.tunnels import UP, got, opened
 
-from fastws._relay import Ending, Pipe, Rules
+from fastws._pipe import Pipe, Rules
+from fastws._relay import Ending
 
 KEYS = [b"\x12\x34\x56\x78", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x80\0\0\0", b"\0\0\0\x80"]
 # Longer than the piece that is unmasked at a time, and no multiple of a word.

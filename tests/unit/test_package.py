@@ -16,6 +16,7 @@ INSTALLED = Path(fastws.__file__).parent
 SOURCES = Path(__file__).parents[2] / "fastws"
 EXTENSIONS = [
     "_board",
+    "_pipe",
     "_relay",
     "_driver",
     "_transport",
@@ -24,6 +25,7 @@ EXTENSIONS = [
     "_uring",
     "_memory",
     "_pump",
+    "protocol.accept",
     "protocol.body",
     "protocol.extensions",
     "protocol.forward",
@@ -38,23 +40,25 @@ MAY_IMPORT = {
     "_board": set(),
     "_frame": set(),
     "_mask": set(),
-    "_relay": {"_frame", "_mask", "_sha1"},
+    "_pipe": {"_frame", "_mask", "_utf8"},
+    "_relay": {"_frame", "_mask", "_pipe"},
     "_sha1": set(),
+    "_utf8": set(),
     "_net": set(),
     "_queue": set(),
-    "_driver": {"_net", "_relay"},
-    "_transport": {"_driver", "_net", "_queue", "_relay"},
-    "_sockets": {"_driver", "_net", "_queue", "_relay"},
+    "_driver": {"_net", "_pipe", "_relay"},
+    "_transport": {"_driver", "_net", "_pipe", "_queue", "_relay"},
+    "_sockets": {"_driver", "_net", "_pipe", "_queue", "_relay"},
     "_epoll": {"_driver", "_net", "_sockets"},
     "_io_uring": set(),
     "_uring": {"_driver", "_io_uring", "_net", "_queue", "_sockets"},
-    "_memory": {"_relay"},
-    "_pump": {"_driver", "_relay", "protocol"},
+    "_memory": {"_pipe", "_relay"},
+    "_pump": {"_driver", "_pipe", "_relay", "protocol"},
     **{
         f"protocol.{name}": {"errors", "protocol"}
-        for name in ("body", "extensions", "forward", "head", "headers", "target")
+        for name in ("body", "extensions", "forward", "handshake", "head", "headers", "target")
     },
-    "protocol.handshake": {"_relay", "errors", "protocol"},
+    "protocol.accept": {"_sha1"},
 }
 
 
@@ -122,11 +126,11 @@ def test_every_compiled_module_is_in_the_import_rule() -> None:
     assert {".".join(path.parts) for path in compiled} == set(MAY_IMPORT)
 
 
-def test_protocol_takes_from_the_relay_no_more_than_its_hash() -> None:
+def test_protocol_takes_from_outside_no_more_than_a_hash() -> None:
     taken = [
         line
         for path in (SOURCES / "protocol").glob("*.p[xy]*")
         for line in path.read_text().splitlines()
         if re.search(r"import.*fastws\._|from fastws\._", line)
     ]
-    assert taken == ["from fastws._relay cimport ACCEPT_SIZE, KEY_SIZE, write_accept"]
+    assert taken == ["from fastws._sha1 cimport sha1_60"]

@@ -34,17 +34,12 @@ from support.tunnels import (
 )
 
 from fastws._memory import MemoryTunnel
-from fastws._relay import Ending, Pipe, Rules, accept_key
+from fastws._relay import Ending
 
 both_ways = pytest.mark.parametrize("side", SIDES)
 
 # A text of ten bytes, cut where only part of its payload has crossed.
 LONG = b"0123456789"
-
-
-def test_the_accept_key_of_the_rfc() -> None:
-    # RFC 6455 section 1.3
-    assert accept_key(b"dGhlIHNhbXBsZSBub25jZQ==") == b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
 class TestPayloadThatNobodySees:
@@ -379,42 +374,6 @@ class TestBrokenRules:
 
 class TestLengths:
     @both_ways
-    @pytest.mark.parametrize("length", [1 << 16, 1 << 31, 1 << 32, (1 << 63) - 1])
-    def test_a_huge_frame_streams(self, side: Side, length: int) -> None:
-        pipe = Pipe(Rules(), masked=side == DOWN)
-        start = header(BINARY, length, key=b"key!" if side == DOWN else None)
-        assert pipe.forward(start + b"some") == start + b"some"
-        assert pipe.forward(bytes(1000)) == bytes(1000)
-        assert (pipe.boundary, pipe.messages, pipe.verdict) == (False, 0, 0)
-
-    @both_ways
-    @pytest.mark.parametrize(
-        ("sizes", "fine"),
-        [
-            ([100], True),
-            ([101], False),
-            ([50, 50], True),
-            ([50, 51], False),
-            ([100, 0, 0], True),
-            ([100, 1], False),
-            ([0, 101], False),
-            ([1, (1 << 63) - 1], False),
-            ([99, (1 << 63) - 1], False),
-            ([(1 << 63) - 1], False),
-        ],
-    )
-    def test_max_message(self, side: Side, sizes: list[int], *, fine: bool) -> None:
-        pipe = Pipe(Rules(max_message=100), masked=side == DOWN)
-        key = b"key!" if side == DOWN else None
-        for i, size in enumerate(sizes):
-            opcode, fin = CONTINUATION if i else BINARY, i == len(sizes) - 1
-            start = header(opcode, size, key=key, fin=fin)
-            forwarded = pipe.forward(start + bytes(min(size, 100)))
-            assert (start in forwarded) == (fine or not fin)
-        assert pipe.verdict == (0 if fine else 1009)
-        assert pipe.why == (None if fine else "message of more than 100 bytes")
-
-    @both_ways
     def test_the_limit_is_each_messages_own(self, side: Side) -> None:
         tunnel = opened(max_message=100)
         sent = by(side, TEXT, bytes(60), fin=False) + by(side, PING, bytes(90))
@@ -434,13 +393,6 @@ class TestLengths:
         let_answers_pass(tunnel, side)
         assert got_close(tunnel, side) == close.close
         assert tunnel.code == 1009
-
-    def test_the_greatest_limit(self) -> None:
-        pipe = Pipe(Rules(max_message=(1 << 64) - 1), masked=False)
-        for opcode in (BINARY, CONTINUATION):
-            assert pipe.forward(header(opcode, 1, fin=False) + b"a")
-        assert pipe.forward(header(CONTINUATION, (1 << 63) - 1))
-        assert pipe.verdict == 0
 
 
 # Autobahn's cases 7.7 and 7.9, with the codes that IANA has registered since.
@@ -1279,7 +1231,7 @@ class TestMoving:
     def test_another_version_is_refused(self) -> None:
         tunnel = opened()
         state = tunnel.state(0)
-        with pytest.raises(ValueError, match=r"version 258, not 1$"):
+        with pytest.raises(ValueError, match=r"version 258, not 2$"):
             opened().restore(b"\2\1" + state[2:], 0)
 
     def test_a_broken_state_is_refused(self) -> None:
@@ -1292,14 +1244,3 @@ class TestMoving:
             broken[place] ^= 0x10
             with pytest.raises(ValueError, match="broken"):
                 opened().restore(bytes(broken), 0)
-
-    @pytest.mark.parametrize("held", [b"\x82\x05hello", b"\x83", b"\x81\x00"])
-    def test_a_pipe_cannot_hold_what_nothing_more_is_to_come_of(self, held: bytes) -> None:
-        pipe = Pipe(Rules(), masked=False)
-        state = pipe.state(0)
-        pipe.forward(b"\x82")
-        at = pipe.state(0).index(b"\x01\x82")
-        assert state[at : at + 2] == b"\0\0"
-        forged = state[:at] + bytes([len(held)]) + held + state[at + 1 + len(held) :]
-        with pytest.raises(ValueError, match="broken"):
-            pipe.restore(forged, 0)

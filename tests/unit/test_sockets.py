@@ -735,6 +735,39 @@ def test_a_leg_of_bulk_that_the_kernel_does_not_watch_ends_its_tunnel(ring: Stag
         ring.until(lambda: passage.report)
 
 
+@contextmanager
+def spoilt_rings() -> Iterator[None]:
+    """Nothing can be asked of a ring meanwhile."""
+    kept = {fd: os.dup(fd) for fd in map(int, os.listdir("/proc/self/fd")) if is_ring(fd)}  # noqa: PTH208
+    for fd in kept:
+        spoil(fd)
+    try:
+        yield
+    finally:
+        for fd, duplicate in kept.items():
+            os.dup2(duplicate, fd)
+            os.close(duplicate)
+
+
+def is_ring(fd: int) -> bool:
+    """Whether it is one of ours: the loop has its own, which are smaller."""
+    with suppress(FileNotFoundError):  # the folder's own
+        return "SqMask:\t0x3ff" in Path(f"/proc/self/fdinfo/{fd}").read_text()
+    return False
+
+
+def test_a_turn_that_fails_strands_nobody(ring: Stage) -> None:
+    with ring.tunnel() as (first, first_server, _), ring.tunnel() as (second, second_server, _):
+        message = first.frame(BINARY, b"hello")
+        with spoilt_rings():
+            give(first, message)
+            give(second, message)
+            ring.until(lambda: len(ring.faults) >= 2)
+        for server in (first_server, second_server):
+            assert ring.receive(server, len(message)) == message
+    assert {type(fault) for fault in ring.faults} == {OSError}
+
+
 def test_the_last_bytes_and_the_end_leave_together(ring: Stage) -> None:
     wire, protocol = ring.accepted()
     protocol.transport.write(b"bye")

@@ -66,7 +66,7 @@ mehslIixu 1     include
 h       0{    server
 h       1-2{  geo
 h       1{    upstream
-h       2{    map
+h       2{    map split_clients
 h       2+    log_format
 hs      1     ssl_certificate ssl_certificate_key
 hs      1!    client_header_timeout max_headers ssl_ciphers
@@ -313,7 +313,6 @@ m       0{!   stream mail
 """
 
 _OTHER = """
-h       2{    split_clients
 hsl     2     auth_request_set
 hsl     1-2   proxy_bind
 hsl     1     proxy_method proxy_ssl_password_file proxy_ssl_certificate proxy_ssl_certificate_key

@@ -16,6 +16,7 @@ _NAMES = ("set", "rewrite", "return", "break", "if")
 _REDIRECTS = ("http://", "https://", "$scheme")
 _COMPARISONS = ("=", "!=", "~", "~*", "!~", "!~*")
 _FILE_TEST = re.compile(r"!?-[fdex]")
+_ROOT = re.compile(r"\$(?:document_root\b|\{document_root\})")
 
 
 class Rewriting:
@@ -77,12 +78,11 @@ class Rewriting:
                 return {"value": variable, "test": test, "operand": operand}
             case [variable, test, pattern] if variable.startswith("$") and test in _COMPARISONS:
                 return {"value": variable, "test": test, "pattern": pattern}
-        if words and _FILE_TEST.fullmatch(words[0]):
-            what = f"fastws looks at no files, so it cannot tell if {words[0]} holds"
-            self._findings.error(directive.place, what, "the if would do something else here")
-        else:
-            what = f"{show(' '.join(directive.values))} is no condition"
-            self._findings.error(directive.place, what, "nginx does not start with it")
+            case [test, path] if _FILE_TEST.fullmatch(test):
+                root = scope.value("root")
+                return {"value": _ROOT.sub(lambda _: root, path), "test": test}
+        what = f"{show(' '.join(directive.values))} is no condition"
+        self._findings.error(directive.place, what, "nginx does not start with it")
         return {}
 
 

@@ -1,4 +1,4 @@
-"""``map`` and ``geo``: variables that are looked up by another text."""
+"""``map``, ``geo`` and ``split_clients``: variables that are looked up by another text."""
 
 from ipaddress import ip_network
 from typing import Any
@@ -18,6 +18,8 @@ def tables(http: Scope, findings: Findings) -> list[Said]:
         match directive.name.text:
             case "map" if len(directive.values) == 2:
                 table = _map(directive)
+            case "split_clients":
+                table = _split(directive)
             case "geo":
                 table = _geo(directive, findings)
             case _:
@@ -40,6 +42,18 @@ def _map(directive: Directive) -> Raw:
                 raw["default"] = said(value, line)
             case key, (value,):
                 raw["cases"] += [said({"key": each, "value": value}, line) for each in _keys(key)]
+    return raw
+
+
+def _split(directive: Directive) -> Raw:
+    source, variable = directive.values
+    raw: Raw = {"variable": _name(variable), "source": source, "compare": "shares", "cases": []}
+    for line in directive.block or ():
+        match line.name.text, line.values:
+            case "*", (value,):
+                raw["default"] = said(value, line)
+            case share, (value,):
+                raw["cases"].append(said({"key": share, "value": value}, line))
     return raw
 
 

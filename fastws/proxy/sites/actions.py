@@ -13,7 +13,7 @@ from fastws.proxy.sites.lines import AccessLog
 
 if TYPE_CHECKING:
     from fastws._board import Board
-    from fastws._relay import Rules
+    from fastws._pipe import Rules
     from fastws.config import model
     from fastws.observe.files import LogFiles
     from fastws.proxy.sites.variables import Variables

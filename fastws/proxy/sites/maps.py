@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from fastws.config.model import compile_pattern, split_pattern
 from fastws.errors import SlowPattern
 from fastws.proxy.sites.hosts import Hosts
+from fastws.proxy.sites.murmur import murmur_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +26,7 @@ def lookup(written: Map, variables: Variables) -> Value:
     source = variables.text(written.source)
     default = variables.text(written.default)
     cases = [(case.key, variables.text(case.value)) for case in written.cases]
-    find = _networks(cases) if written.compare == "networks" else _texts(written, cases)
+    find = _FINDERS.get(written.compare, _texts)(written, cases)
     name, volatile = written.variable, written.volatile
 
     def read(visit: Visit) -> bytes:
@@ -70,7 +73,21 @@ def _texts(written: Map, cases: list[tuple[str, Value]]) -> Callable[[Visit, byt
     return find
 
 
-def _networks(cases: list[tuple[str, Value]]) -> Callable[[Visit, bytes], Value | None]:
+def _shares(_: Map, cases: list[tuple[str, Value]]) -> Callable[[Visit, bytes], Value | None]:
+    """Return what finds whose share of all texts one is in, by nginx's arithmetic."""
+    # In hundredths of a percent.
+    sizes = (round(float(key.removesuffix("%")) * 100) for key, _ in cases)
+    ends = list(accumulate(size * 0xFFFFFFFF // 10000 for size in sizes))
+    values = [value for _, value in cases]
+
+    def find(_: Visit, text: bytes) -> Value | None:
+        place = bisect_right(ends, murmur_hash(text))
+        return values[place] if place < len(values) else None
+
+    return find
+
+
+def _networks(_: Map, cases: list[tuple[str, Value]]) -> Callable[[Visit, bytes], Value | None]:
     networks: list[tuple[IPv4Network | IPv6Network, Value]] = sorted(
         ((ip_network(key), value) for key, value in cases),
         key=lambda case: case[0].prefixlen,
@@ -85,3 +102,6 @@ def _networks(cases: list[tuple[str, Value]]) -> Callable[[Visit, bytes], Value 
         return next((value for network, value in networks if address in network), None)
 
     return find
+
+
+_FINDERS = {"networks": _networks, "shares": _shares}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,13 @@ Do = Callable[["Visit"], Outcome]
 MakeAction = Callable[["model.Action"], "Action"]
 
 _STOP = True
+# nginx's tests of files, by their modes.
+_FILES: dict[str, Callable[[int], bool]] = {
+    "-f": stat.S_ISREG,
+    "-d": stat.S_ISDIR,
+    "-e": bool,
+    "-x": lambda mode: bool(mode & stat.S_IXUSR),
+}
 _REDIRECTS = {"redirect": 302, "permanent": 301}
 
 
@@ -100,10 +109,21 @@ def _condition(step: model.Step, variables: Variables) -> Callable[[Visit], bool
             return lambda visit: value(visit) == operand(visit)
         case "!=":
             return lambda visit: value(visit) != operand(visit)
+        case test if test[-2:] in _FILES:
+            is_there, wanted = _FILES[test[-2:]], not test.startswith("!")
+            return lambda visit: is_there(_mode(value(visit))) is wanted
         case test:
             pattern = compile_pattern(step.pattern, ignore_case=test.endswith("*"))
             wanted = not test.startswith("!")
             return lambda visit: _matches(visit, pattern, value(visit)) is wanted
+
+
+def _mode(path: bytes) -> int:
+    """Return the mode of a file, 0 if there is none: it may have come or gone since the last."""
+    try:
+        return os.stat(path).st_mode  # noqa: PTH116 - a path in bytes
+    except (OSError, ValueError):  # ValueError: a NUL in it
+        return 0
 
 
 def _matches(visit: Visit, pattern: model.Pattern, subject: bytes) -> bool:

@@ -67,3 +67,19 @@ def test_a_key_knows_fewer_variables_without_sites() -> None:
     assert faults(upstreams=[upstream]) == []
     found = faults(upstreams=[upstream], sites=[], routes=[{"upstream": "u"}])
     assert found == ["upstreams[0].balance: unknown variable $scheme"]
+
+
+@pytest.mark.parametrize(
+    ("compare", "keys", "fault"),
+    [
+        ("shares", ["50", "1%"], 'maps[0].cases[0].key: is no share such as "0.5%"'),
+        ("shares", ["0.005%"], 'maps[0].cases[0].key: is no share such as "0.5%"'),
+        ("shares", ["60%", "40.01%"], "maps[0].cases: are more than 100%"),
+        ("networks", ["10.0.0.0/8", "x"], "maps[0].cases[1].key: is no network"),
+        ("networks", ["10.0.0.1/8"], "maps[0].cases[0].key: is no network"),
+    ],
+)
+def test_what_a_map_cannot_compare(compare: str, keys: list[str], fault: str) -> None:
+    cases = [{"key": key, "value": "x"} for key in keys]
+    table = {"variable": "a", "source": "$host", "compare": compare, "cases": cases}
+    assert fault in "\n".join(faults(at(), maps=[table]))

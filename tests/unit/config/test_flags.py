@@ -188,3 +188,21 @@ def test_a_fault_of_the_file_names_the_file(tmp_path: Path) -> None:
         [str(file), "upstreams"],
         [str(file), "listeners[0]"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ('[[upstreams]]\nname = "a"\nservers = ["a:1"]\nbalanse = 1', Flags(upstream=("b:2",))),
+        ('[[routes]]\nupstream = "a"\npaht = "/"', Flags(upstream=("b:2",))),
+        ('[[listeners]]\naddress = ":80"\ntls_crt = "a"', Flags(listen=(":90",))),
+    ],
+)
+def test_an_unknown_key_in_what_a_flag_replaces_is_a_fault_of_the_file(
+    tmp_path: Path, text: str, flags: Flags
+) -> None:
+    file = tmp_path / "fastws.toml"
+    file.write_text(text)
+    key = text.splitlines()[-1].split(" ")[0]
+    section = text[2:].partition("]")[0]
+    assert refusal(str(file), flags).startswith(f"{file}: {section}[0].{key}: unknown key")

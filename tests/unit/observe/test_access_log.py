@@ -9,7 +9,8 @@ import pytest
 
 from fastws._board import Board, WorkerCounts
 from fastws._memory import MemoryTunnel
-from fastws._relay import Ending, Rules
+from fastws._pipe import Rules
+from fastws._relay import Ending
 from fastws.observe import access_log
 from fastws.observe.access_log import AccessLog
 from fastws.observe.log import Log

@@ -16,18 +16,27 @@ if TYPE_CHECKING:
     from fastws.protocol.body import Body
 
 STALL, SILENCE = 60.0, 20.0
+HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
 class Play:
     """An answer that has begun, between two transports; it is its own session."""
 
-    def __init__(self, body: Body, rest: bytes = b"", *, silence: float = SILENCE) -> None:
-        self.source, self.sink = FakeTransport(), FakeTransport()
+    def __init__(
+        self,
+        body: Body,
+        rest: bytes = b"",
+        *,
+        silence: float = SILENCE,
+        sink: FakeTransport | None = None,
+    ) -> None:
+        self.source, self.sink = FakeTransport(), sink or FakeTransport()
         self.clock = Clock()
         self.ended: list[tuple[str, bool]] = []
         self.told: list[str] = []
         self.answer = Answer(self, self.clock, self.source, self.sink, body)  # type: ignore[arg-type]
-        self.answer.start(rest, silence=silence, stall=STALL, most=65536)
+        self.sink.protocol = self.answer
+        self.answer.start(HEAD, rest, silence=silence, stall=STALL, most=65536)
 
     def delivered(self, transport: asyncio.Transport, ending: str, *, clean: bool) -> None:
         assert transport is self.source
@@ -50,29 +59,50 @@ class Play:
 def test_what_has_no_body_ends_at_once() -> None:
     for rest, clean in ((b"", True), (b"surplus", False)):
         play = Play(SizedBody(0), rest)
-        assert (play.ended, play.sink.said) == ([("complete", clean)], [])
+        assert (play.ended, play.sink.said) == ([("complete", clean)], [HEAD])
         assert (play.left, play.source.protocol, play.answer.moved) == (None, None, 0)
 
 
 def test_a_body_goes_on_as_it_comes() -> None:
     play = Play(SizedBody(10), b"hello")
     assert play.source.protocol is play.answer
-    assert play.sink.take() == b"hello"
+    assert play.sink.said == [HEAD + b"hello"]
+    assert play.sink.take() == HEAD + b"hello"
     play.answer.data_received(b"world")
     assert (play.sink.take(), play.ended) == (b"world", [("complete", True)])
     assert (play.answer.moved, play.left) == (10, None)
+
+
+def test_a_body_that_is_here_already_goes_out_with_its_head() -> None:
+    for rest, clean in ((b"hello", True), (b"hello surplus", False)):
+        play = Play(SizedBody(5), rest)
+        assert (play.sink.said, play.ended) == ([HEAD + b"hello"], [("complete", clean)])
+        assert (play.answer.moved, play.left) == (5, None)
+
+
+def test_a_client_that_does_not_take_the_head_pauses_the_peer() -> None:
+    class Full(FakeTransport):
+        def write(self, data: bytes) -> None:
+            super().write(data)
+            self.protocol.pause()
+
+    full = Full()
+    play = Play(SizedBody(10), b"hello", sink=full)
+    assert play.source.words == ["pause"]
+    play.answer.resume()
+    assert play.source.words == ["pause", "resume"]
 
 
 @pytest.mark.parametrize("behind", [b"surplus", b"HTTP/1.1 200 OK\r\n\r\n"])
 def test_what_comes_behind_a_body_is_dropped_and_told(behind: bytes) -> None:
     play = Play(SizedBody(2))
     play.answer.data_received(b"ok" + behind)
-    assert (play.sink.sent, play.ended) == (b"ok", [("complete", False)])
+    assert (play.sink.sent, play.ended) == (HEAD + b"ok", [("complete", False)])
 
 
 def test_a_malformed_chunk_ends_it() -> None:
     play = Play(ChunkedBody(200), b"2\r\nokX")
-    assert (play.sink.sent, play.ended) == (b"2\r\nok", [("rule", False)])
+    assert (play.sink.sent, play.ended) == (HEAD + b"2\r\nok", [("rule", False)])
 
 
 @pytest.mark.parametrize("lost", [False, True])
@@ -186,7 +216,7 @@ def test_it_may_be_cut() -> None:
     play.answer.cut("rule")
     assert (play.ended, play.left) == ([("rule", False)], None)
     play.answer.data_received(b"world")
-    assert play.sink.sent == b"hello"
+    assert play.sink.sent == HEAD + b"hello"
 
 
 def test_an_abandoned_one_tells_nobody() -> None:

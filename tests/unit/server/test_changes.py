@@ -39,4 +39,5 @@ def test_other_sections_are_named() -> None:
 
 
 def test_what_holds_from_the_next_start_on_is_told_so() -> None:
-    assert changes(CONFIG, replace(CONFIG, workers=7)) == ["workers: changes at the next start"]
+    assert changes(CONFIG, replace(CONFIG, pid="p")) == ["pid: changes at the next start"]
+    assert changes(CONFIG, replace(CONFIG, workers=7)) == ["workers: changed"]

@@ -24,7 +24,7 @@ def opened() -> Iterator[ExitStack]:
 
 
 def listen(address: Address, opened: ExitStack) -> list[socket.socket]:
-    (sockets,) = bind(address, 1)
+    sockets = bind(address)
     for each in sockets:
         opened.enter_context(closing(each))
     return sockets
@@ -32,7 +32,7 @@ def listen(address: Address, opened: ExitStack) -> list[socket.socket]:
 
 def one_line(address: Address) -> str:
     with pytest.raises(FastwsError) as caught:
-        bind(address, 2)
+        bind(address)
     text = str(caught.value)
     assert "\n" not in text
     return text

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
+import subprocess
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fastws.config.model import Address
 from fastws.errors import FastwsError
 from fastws.server import upgrade
 from fastws.server.channel import pair
-from fastws.server.upgrade import Estate, Held, Predecessor, Successor
+from fastws.server.holding import Holding
+from fastws.server.upgrade import Estate, Predecessor, Successor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HELD = Held(Address(host="127.0.0.1"), 0, ((0,), (1,)))
+NOTHING = Estate(0, (), Holding(), Holding())
 
 
 @pytest.fixture
@@ -41,7 +44,7 @@ def test_an_estate_arrives_with_its_sockets(
     ends: tuple[socket.socket, socket.socket], count: int
 ) -> None:
     ours, theirs = ends
-    estate = Estate(7, (("default", "ws://a:1", 0, 3),), (HELD,), sockets=count)
+    estate = Estate(7, (("default", "ws://a:1", 0, 3),), Holding(), Holding(), given=count)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         sockets = [listener.dup() for _ in range(count)]
     upgrade._send(ours, estate, sockets)
@@ -68,7 +71,7 @@ def test_a_variable_says_whose_place_it_is(
 ) -> None:
     assert upgrade.predecessor() is None
     ours, theirs = ends
-    upgrade._send(ours, Estate(0, (), (), sockets=0), [])
+    upgrade._send(ours, NOTHING, [])
     monkeypatch.setenv("FASTWS_PREDECESSOR", str(theirs.detach()))
     heir = upgrade.predecessor()
     assert heir
@@ -80,22 +83,36 @@ def test_the_new_process_is_up_and_takes_what_tunnels_come_through(
     loop: asyncio.AbstractEventLoop, ends: tuple[socket.socket, socket.socket]
 ) -> None:
     ours, theirs = ends
-    upgrade._send(ours, Estate(0, (), (), sockets=0), [])
+    upgrade._send(ours, NOTHING, [])
     heir = Predecessor(theirs.detach())
     successor = Successor(loop, 1, ours)
     taken: asyncio.Future[int] = loop.create_future()
 
     async def play() -> None:
-        heir.up(loop, taken.set_result)
+        served = asyncio.ensure_future(heir.up(taken.set_result))
         await successor.up()
+        assert not served.done()
+        successor.serve()
+        await served
         with socket.socket() as sock:
             successor.give(sock)
         os.close(await taken)
+        successor.close()
+        await heir.over.wait()
 
-    loop.run_until_complete(play())
+    loop.run_until_complete(asyncio.wait_for(play(), 10))
     heir.failed("not any more")
-    heir._socket.close()
-    successor.close()
+
+
+def test_an_heir_that_nobody_waits_for_any_more_does_not_serve(
+    loop: asyncio.AbstractEventLoop, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    ours, theirs = ends
+    upgrade._send(ours, NOTHING, [])
+    heir = Predecessor(theirs.detach())
+    ours.close()
+    with pytest.raises(FastwsError, match="does not wait"):
+        loop.run_until_complete(heir.up(os.close))
 
 
 @pytest.mark.parametrize("why", ["no such file", ""])
@@ -103,7 +120,7 @@ def test_a_new_process_that_does_not_come_up_says_why(
     loop: asyncio.AbstractEventLoop, ends: tuple[socket.socket, socket.socket], why: str
 ) -> None:
     ours, theirs = ends
-    upgrade._send(ours, Estate(0, (), (), sockets=0), [])
+    upgrade._send(ours, NOTHING, [])
     heir = Predecessor(theirs.detach())
     successor = Successor(loop, 1, ours)
     if why:
@@ -120,9 +137,11 @@ def test_one_that_takes_too_long_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(upgrade, "_BIRTH", 0.05)
-    successor = Successor(loop, 1, ends[0])
-    with pytest.raises(FastwsError, match="did not begin in time"):
-        loop.run_until_complete(successor.up())
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        successor = Successor(loop, process.pid, ends[0])
+        with pytest.raises(FastwsError, match="did not begin in time"):
+            loop.run_until_complete(successor.up())
+        assert process.wait() == -signal.SIGKILL
     successor.close()
     with suppress(OSError):
         ends[1].send(b"x")

@@ -16,6 +16,7 @@ _ALL = (
     tunnel.buffers_without_effect,
     tunnel.big_buffers,
     upstreams.unknown_upstream,
+    upstreams.host_by_the_client,
     upstreams.unused_upstream,
     upstreams.no_servers,
     upstreams.suspicious_port,

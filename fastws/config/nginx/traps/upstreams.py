@@ -14,6 +14,10 @@ _TARGET = re.compile(r"(https?://)([^/:?#\s]+)(.*)", re.IGNORECASE | re.DOTALL)
 _PORT = re.compile(r".*:(\d{1,5})", re.ASCII | re.DOTALL)
 # What passes requests on to an upstream, by its first argument.
 _PASSES = ("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass")
+# The variables that hold what a client wrote.
+_CLIENTS = re.compile(
+    r"host|args|query_string|(document_|request_)?uri|\d|(http|arg|cookie)_\w+", re.ASCII
+)
 _MOST_SERVERS = 100
 _MOST_GUESSES = 50
 
@@ -36,6 +40,20 @@ def unknown_upstream(site: Site, findings: Findings) -> None:
                 f"there is no upstream {show(host)}; did you mean {show(meant)}?",
                 "nginx takes the name for a host, and does not start when it cannot look it up",
                 write("proxy_pass", f"{match[1]}{meant}{match[3]}"),
+            )
+
+
+def host_by_the_client(site: Site, findings: Findings) -> None:
+    """Find a ``proxy_pass`` to a host that whoever asks may choose."""
+    for _, proxy_pass in site.proxies:
+        match = _TARGET.fullmatch(proxy_pass.values[0])
+        chosen = [name for name in used(match[2]) if _CLIENTS.fullmatch(name)] if match else []
+        if chosen:
+            findings.warning(
+                proxy_pass.place,
+                f"the client chooses the server: ${chosen[0]} is what it sends",
+                "anybody reaches through here whatever this machine can reach, itself included",
+                "proxy_pass http://UPSTREAM;",
             )
 
 

@@ -43,11 +43,18 @@ def test_a_step(text: str, step: dict[str, Any]) -> None:
         ('($a = "")', {"value": "$a", "test": "=", "operand": ""}),
         ("($a != b)", {"value": "$a", "test": "!=", "operand": "b"}),
         ("($a ~* ^(x)$)", {"value": "$a", "test": "~*", "pattern": "^(x)$"}),
+        ("(-f /run/x)", {"value": "/run/x", "test": "-f"}),
+        ("( !-d $a/x )", {"value": "$a/x", "test": "!-d"}),
         ('($a !~ "x y")', {"value": "$a", "test": "!~", "pattern": "x y"}),
     ],
 )
 def test_a_condition(condition: str, test: dict[str, Any]) -> None:
     assert steps(f"if {condition} {{ }}") == [{"do": "if", "steps": [], **test}]
+
+
+def test_a_file_may_be_below_the_root() -> None:
+    (step,) = steps("root /srv; if (-f $document_root/x${document_root}) { }")
+    assert step["value"] == "/srv/x/srv"
 
 
 def test_an_if_with_directives_of_its_own_has_an_action() -> None:
@@ -57,6 +64,8 @@ def test_an_if_with_directives_of_its_own_has_an_action() -> None:
     assert step["steps"] == [{"do": "break"}]
 
 
-@pytest.mark.parametrize("text", ["if (-f $a) { }", "if (a) { }", "if $a { }", "return abc;"])
+@pytest.mark.parametrize(
+    "text", ["if (-g $a) { }", "if (-f) { }", "if (a) { }", "if $a { }", "return abc;"]
+)
 def test_what_cannot_be_done_is_an_error(text: str) -> None:
     assert read("f", f"server {{ location / {{ {text} }} }}".encode()).errors

@@ -39,3 +39,14 @@ def test_what_a_geo_cannot_do_is_told() -> None:
     findings = read("f", b"geo $b { ranges; proxy 10.0.0.1; }").findings
     left_out = [each.what for each in findings if each.level is Level.LEFT_OUT]
     assert left_out == ["ranges in a geo", "proxy in a geo"]
+
+
+def test_clients_are_split() -> None:
+    (found,) = maps("split_clients $a$b $c { 0.5% x; 20% y; * z; }")
+    assert found == {
+        "variable": "c",
+        "source": "$a$b",
+        "compare": "shares",
+        "cases": [{"key": "0.5%", "value": "x"}, {"key": "20%", "value": "y"}],
+        "default": "z",
+    }

@@ -185,6 +185,18 @@ def test_a_map_that_turns_keepalive_off() -> None:
     assert found(keepalive + text.replace("'' close", "'' ''")) == []
 
 
+@pytest.mark.parametrize("host", ["$host", "$http_host:81", "$1", "a.$arg_b.test", "${cookie_x}"])
+def test_a_server_that_the_client_chooses(host: str) -> None:
+    text = server(f"location / {{ proxy_pass http://{host}/x$uri; {HEADERS} }}")
+    assert one(text, "the client chooses the server")[1] == "proxy_pass http://UPSTREAM;"
+
+
+def test_a_server_that_the_configuration_chooses() -> None:
+    around = "set $backend a;"
+    text = server(f"location / {{ proxy_pass http://$backend:81$uri; {HEADERS} }}", around)
+    assert found(text) == []
+
+
 def test_two_maps_of_one_variable() -> None:
     assert one(MAP + MAP, "is mapped twice, first in line 1")[0] == 2
 

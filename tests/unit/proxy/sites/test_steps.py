@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from support.sites import server
 
@@ -53,6 +55,42 @@ def test_a_client_is_sent_elsewhere(step: str, location: bytes) -> None:
 def test_a_condition(condition: str, target: str, holds: bool) -> None:  # noqa: FBT001
     site = server(f"if ({condition}) {{ return 200 yes; }} return 200 no;")
     assert site.text(target) == ("yes" if holds else "no")
+
+
+def test_files_are_looked_at_for_every_request(tmp_path: Path) -> None:
+    sign = tmp_path / "maintenance"
+    site = server(f"if (-f {sign}) {{ return 503; }} return 204;")
+    assert site.refusal() == 204
+    sign.touch()
+    assert site.refusal() == 503
+    sign.unlink()
+    assert site.refusal() == 204
+
+
+def test_what_a_path_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "file").touch(0o600)
+    (tmp_path / "tool").touch(0o700)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "broken").symlink_to("nothing")
+    for name, holding in {
+        "file": "fe",
+        "tool": "fex",
+        "folder": "dex",
+        "link": "fe",
+        "broken": "",
+        "none": "",
+    }.items():
+        for kind in "fdex":
+            found = server(f"if (-{kind} {tmp_path}/$arg_a) {{ return 200 yes; }} return 200 no;")
+            assert found.text(f"/?a={name}") == ("yes" if kind in holding else "no"), (kind, name)
+            other = server(f"if (!-{kind} {tmp_path}/$arg_a) {{ return 200 yes; }} return 200 no;")
+            assert other.text(f"/?a={name}") == ("no" if kind in holding else "yes")
+
+
+def test_a_path_that_no_file_has() -> None:
+    site = server("if (-e $uri) { return 200 yes; } return 200 no;")
+    assert site.text("/" + 5000 * "x") == "no"
 
 
 def test_a_pattern_that_does_not_match_takes_the_groups_away() -> None:

@@ -1,0 +1,62 @@
+"""Tunnels that go from the workers of one process to those of another that takes its place."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+from fastws.server import moves
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastws.observe.log import Log
+    from fastws.server.child import Child
+    from fastws.server.upgrade import Predecessor, Successor
+    from fastws.server.workers import Workers
+
+
+async def give(leaving: Sequence[Child], successor: Successor, *, within: float, log: Log) -> None:
+    """Let workers give their tunnels to a new process: see `fastws.server.moves.leave`."""
+
+    async def one(child: Child) -> None:
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                successor.give(theirs)
+            await moves.give(child, ours, within=within, log=log)
+
+    givers = [child for child in leaving if not child.settled]
+    outcomes = await asyncio.gather(*map(one, givers), return_exceptions=True)
+    for fault in outcomes:
+        if isinstance(fault, OSError):
+            log.error("tunnels_stay", message=fault.strerror)
+        elif fault:
+            raise fault
+
+
+class Arrivals:
+    """Lets workers take the tunnels of the process whose place we take, in turn."""
+
+    def __init__(self, workers: Workers, log: Log) -> None:
+        self._workers = workers
+        self._log = log
+        self._taking: list[asyncio.Task[None]] = []
+
+    def take(self, fd: int) -> None:
+        """Let the next take what comes through a socket."""
+        serving = self._workers.serving
+        child = serving[len(self._taking) % len(serving)]
+        self._taking.append(asyncio.ensure_future(self._take(child, fd)))
+
+    async def all_from(self, predecessor: Predecessor) -> None:
+        """Wait until all have come, and even them out."""
+        await predecessor.over.wait()
+        await asyncio.gather(*self._taking)
+        async with self._workers.still:
+            await moves.even_out(self._workers.serving, log=self._log)
+
+    async def _take(self, child: Child, fd: int) -> None:
+        with socket.socket(fileno=fd) as sock:
+            await moves.take(child, sock, log=self._log)

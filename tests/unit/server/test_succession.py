@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from types import SimpleNamespace
+from typing import Any
+
+from support.workers import Puppet, child_and_puppet
+
+from fastws.server import messages, succession
+
+
+class Log:
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+
+    def error(self, event: str, **fields: Any) -> None:
+        assert event == "tunnels_stay"
+        self.lines.append(fields)
+
+
+def run(scenario: Any) -> None:
+    asyncio.run(asyncio.wait_for(scenario, 10))
+
+
+def test_each_worker_gives_through_a_socket_of_its_own() -> None:
+    async def scenario() -> None:
+        given: list[socket.socket] = []
+        successor: Any = SimpleNamespace(give=lambda sock: given.append(sock.dup()))
+        pairs = [child_and_puppet() for _ in range(3)]
+        settled, _ = pairs[2]
+        settled.driver = "transport"
+        log: Any = Log()
+        await succession.give([child for child, _ in pairs], successor, within=7, log=log)
+        assert [puppet.kinds for _, puppet in pairs] == [["HandOver"], ["HandOver"], []]
+        assert {puppet.orders[0].leave for _, puppet in pairs[:2]} == {7}
+        # The other ends are closed, so that who takes sees the end.
+        assert [sock.recv(1) for sock in given] == [b"", b""]
+        assert log.lines == []
+        for sock in given:
+            sock.close()
+        for child, puppet in pairs:
+            child.ended()
+            puppet.close()
+
+    run(scenario())
+
+
+def test_what_stays_is_told_of_and_keeps_no_other_from_going() -> None:
+    async def scenario() -> None:
+        def give(_: socket.socket) -> None:
+            raise BrokenPipeError(32, "Broken pipe")
+
+        (one, first), (two, second) = child_and_puppet(), child_and_puppet(obey=lambda _: "no")
+        log: Any = Log()
+        lost: Any = SimpleNamespace(give=give)
+        await succession.give([one], lost, within=7, log=log)
+        deaf: Any = SimpleNamespace(give=lambda _: None)
+        await succession.give([two, one], deaf, within=7, log=log)
+        assert log.lines == [{"message": "Broken pipe"}, {"worker": 0, "message": "no"}]
+        assert first.kinds == ["HandOver"]
+        for child, puppet in ((one, first), (two, second)):
+            child.ended()
+            puppet.close()
+
+    run(scenario())
+
+
+class Heirs:
+    """Two workers, and how many tunnels each of them takes."""
+
+    def __init__(self, *taken: int) -> None:
+        self.still = asyncio.Lock()
+        made = [child_and_puppet() for _ in taken]
+        self.serving = [child for child, _ in made]
+        self.puppets = [puppet for _, puppet in made]
+        for (child, puppet), count in zip(made, taken, strict=True):
+            puppet.obey = lambda order, child=child, count=count: self._obey(child, count, order)
+
+    def _obey(self, child: Any, count: int, order: Any) -> str:
+        if isinstance(order, messages.TakeOver):
+            for _ in range(count):
+                child._counts.tunnel_opened(1, 0, "client")
+        return ""
+
+    def close(self) -> None:
+        for child, puppet in zip(self.serving, self.puppets, strict=True):
+            child.ended()
+            puppet.close()
+
+
+def test_workers_take_in_turn_and_are_evened_out_at_the_end() -> None:
+    async def scenario() -> None:
+        heirs: Any = Heirs(1, 4)
+        arrivals = succession.Arrivals(heirs, Log())  # type: ignore[arg-type]
+        predecessor: Any = SimpleNamespace(over=asyncio.Event())
+        coming = asyncio.ensure_future(arrivals.all_from(predecessor))
+        ours, theirs = socket.socketpair()
+        for sock in (ours, theirs):
+            arrivals.take(sock.detach())
+        await asyncio.sleep(0.01)
+        assert not coming.done()
+        predecessor.over.set()
+        await coming
+        giver: Puppet = heirs.puppets[1]
+        assert giver.kinds == ["TakeOver", "HandOver"]
+        assert giver.orders[1].most == 1
+        assert heirs.puppets[0].kinds == ["TakeOver", "TakeOver"]
+        heirs.close()
+
+    run(scenario())
