@@ -36,8 +36,6 @@ PATIENCE = 10.0
 
 _LISTEN = re.compile(r"\blisten ([^;]*);")
 _SERVER = re.compile(r"\b(server|proxy_pass http://)( ?)([a-z0-9.]+):(\d+)")
-# That of a log or a pid file, which may not be there.
-_FOLDER = re.compile(r"\b((?:access_log|error_log|pid) +)/(?!dev/)\S*/")
 _CERTIFICATE = re.compile(r"\b(ssl_certificate|ssl_certificate_key) +[^;]*;")
 
 
@@ -146,7 +144,6 @@ def _at_home(text: str, backend: str, certificates: Certificates) -> str:
         return f"listen 127.0.0.1:{ports[where]} {' '.join(rest)}; {tls}"
 
     text = _CERTIFICATE.sub("", text)
-    text = _FOLDER.sub(r"\1", text)
     text = _LISTEN.sub(listen, text)
     text = _SERVER.sub(lambda match: f"{match[1]}{match[2]}{backend}", text)
     for name, value in {

@@ -1,6 +1,5 @@
 """``access_log``, ``log_format`` and ``error_log``."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from fastws.config.nginx.findings import Findings, Level
 from fastws.config.nginx.parser import Directive
 from fastws.config.nginx.said import Said, said
 from fastws.config.nginx.scope import Scope
+from fastws.config.nginx.writable import writable_file
 
 Raw = dict[str, Any]
 
@@ -20,16 +20,7 @@ _ESCAPES = ("default", "json", "none")
 _TUNING = ("buffer", "flush")
 # Where fastws can write no line to.
 _ELSEWHERE = ("syslog:", "memory:")
-_LEVELS = {
-    "debug": "debug",
-    "info": "info",
-    "notice": "info",
-    "warn": "warning",
-    "error": "error",
-    "crit": "error",
-    "alert": "error",
-    "emerg": "error",
-}
+_LEVELS = ("debug", "info", "notice", "warn", "error", "crit", "alert", "emerg")
 
 
 class AccessLogs:
@@ -81,7 +72,9 @@ class AccessLogs:
         if why:
             self._findings.add(Level.LEFT_OUT, directive.place, f"access_log {path}", why)
             return ""
-        file = os.path.join(self._folder, path)  # noqa: PTH118 - as nginx writes it
+        file = writable_file(directive, self._folder, self._findings)
+        if not file:
+            return ""
         form = rest.pop(0) if rest else _COMBINED
         key = (file, form, self._condition(directive, rest))
         if key not in self._made:
@@ -121,28 +114,29 @@ class AccessLogs:
 
 
 def error_log(main: Scope, http: Scope, findings: Findings, folder: Path) -> Raw:
-    """Return the table ``log``: that of the outermost ``error_log``, for there is one log."""
+    """Return the table ``log``: that of the outermost ``error_log``, for there is one log.
+
+    Of its levels only debug is taken: the log also tells of connections, which none of nginx's
+    levels keeps quiet.
+    """
     written = main.own("error_log") or http.own("error_log")
+    for directive in written[1:]:
+        why = "fastws has one log: that of the first error_log"
+        findings.add(Level.LEFT_OUT, directive.place, "error_log", why)
+    return _log(written[0], findings, folder) if written else {}
+
+
+def _log(directive: Directive, findings: Findings, folder: Path) -> Raw:
+    path, level = (*directive.values, "error")[:2]
     raw: Raw = {}
-    for directive in written:
-        path, level = (*directive.values, "error")[:2]
-        if path.startswith(_ELSEWHERE):
-            why = "fastws writes to a file or to standard error"
-            findings.add(Level.LEFT_OUT, directive.place, f"error_log {path}", why)
-        elif raw:
-            why = "fastws has one log: that of the first error_log"
-            findings.add(Level.LEFT_OUT, directive.place, "error_log", why)
-        else:
-            raw["level"] = said(_level(directive, level, findings), directive)
-            if path != "stderr":
-                file = os.path.join(folder, path)  # noqa: PTH118 - as nginx writes it
-                raw["file"] = said(file, directive)
-    return raw
-
-
-def _level(directive: Directive, level: str, findings: Findings) -> str:
     if level not in _LEVELS:
-        findings.error(
-            directive.place, f"{show(level)} is no level", f"the levels are {', '.join(_LEVELS)}"
-        )
-    return _LEVELS.get(level, "error")
+        known = f"the levels are {', '.join(_LEVELS)}"
+        findings.error(directive.place, f"{show(level)} is no level", known)
+    elif level == "debug":
+        raw["level"] = said(level, directive)
+    if path.startswith(_ELSEWHERE):
+        why = "fastws writes to a file or to standard error"
+        findings.add(Level.LEFT_OUT, directive.place, f"error_log {path}", why)
+    elif path != "stderr" and (file := writable_file(directive, folder, findings)):
+        raw["file"] = said(file, directive)
+    return raw

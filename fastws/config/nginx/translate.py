@@ -15,6 +15,7 @@ from fastws.config.nginx.rewriting import Rewriting
 from fastws.config.nginx.said import Said, said, settle
 from fastws.config.nginx.scope import Scope, open_scope
 from fastws.config.nginx.tables import network, tables
+from fastws.config.nginx.writable import writable_file
 
 Raw = dict[str, Any]
 Tree = tuple[Directive, ...]
@@ -44,7 +45,7 @@ def translate(
         "access_logs": access_logs.all,
         "sites": sites,
         "log": error_log(open_scope(None, tree, None), http, findings, folder),
-        **_whole(tree, http, folder),
+        **_whole(tree, http, findings, folder),
     }
     return settle({key: value for key, value in raw.items() if value})
 
@@ -56,15 +57,15 @@ def _http(tree: Tree, context: str) -> Scope:
     return main if context == "h" else open_scope(None, (), None)
 
 
-def _whole(tree: Tree, http: Scope, folder: Path) -> Raw:
+def _whole(tree: Tree, http: Scope, findings: Findings, folder: Path) -> Raw:
     """Return what is for the process, and what fastws has for all servers alike."""
     main = open_scope(None, tree, None)
     servers = list(http.inside("server"))
     raw: Raw = {"timeouts": {}, "limits": {}, "drain": {}}
     if count := main.own("worker_processes"):
         raw["workers"] = said(number(count[0].values[0]), count[0])
-    if pid := main.own("pid"):
-        raw["pid"] = said(str(folder / pid[0].values[0]), pid[0])
+    if (pid := main.own("pid")) and (file := writable_file(pid[0], folder, findings)):
+        raw["pid"] = said(file, pid[0])
     if seconds := main.own("worker_shutdown_timeout"):
         raw["drain"]["timeout"] = said(seconds[0].values[0], seconds[0])
     for scope in [http, *servers]:
