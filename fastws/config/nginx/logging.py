@@ -6,7 +6,7 @@ from typing import Any
 
 from fastws.config.expected import show
 from fastws.config.faults import did_you_mean
-from fastws.config.nginx.findings import Findings, Level
+from fastws.config.nginx.findings import Findings, Level, Place
 from fastws.config.nginx.parser import Directive
 from fastws.config.nginx.said import Said, said
 from fastws.config.nginx.scope import Scope
@@ -32,6 +32,7 @@ class AccessLogs:
         self._whole = whole
         self._formats = self._read_formats(http.own("log_format"))
         self._made: dict[tuple[str, str, str], str] = {}
+        self._named: dict[Place, str] = {}
         self.all: list[Said] = []
 
     def names(self, scope: Scope) -> list[Said]:
@@ -39,7 +40,10 @@ class AccessLogs:
         written = scope.nearest("access_log")
         if any(each.values[0] == "off" for each in written):
             return []
-        found = ((each, self._name(each)) for each in written)
+        for each in written:
+            if each.place not in self._named:  # many levels may inherit it
+                self._named[each.place] = self._name(each)
+        found = ((each, self._named[each.place]) for each in written)
         return [said(name, each) for each, name in found if name]
 
     def _read_formats(self, written: Sequence[Directive]) -> dict[str, Raw]:

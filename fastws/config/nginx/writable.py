@@ -19,5 +19,5 @@ def writable_file(directive: Directive, folder: Path, findings: Findings) -> str
     if not why:
         return file
     then = "fastws serves without it; nginx would not start"
-    findings.warning(directive.place, f"{directive.name} {why}", then)
+    findings.warning(directive.place, f"{directive.name.text} {why}", then)
     return ""

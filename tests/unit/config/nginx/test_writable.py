@@ -17,7 +17,8 @@ def test_what_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     assert writable_file(_written("none/access.log"), tmp_path, findings) == ""
     (found,) = findings.all
     assert found.level is Level.WARNING
-    assert "No such file or directory" in found.what
+    assert found.what.startswith("access_log '")
+    assert found.what.endswith("cannot be written to: No such file or directory")
 
 
 def _written(file: str) -> Directive:
