@@ -36,7 +36,9 @@ def test_a_level_hides_the_logs_around_it(tmp_path: Path) -> None:
     [("syslog:server=1.2.3.4", Level.LEFT_OUT), ("none/a", Level.WARNING)],
 )
 def test_a_log_that_is_not_written(path: str, level: Level, tmp_path: Path) -> None:
-    reading = read(str(tmp_path / "f"), f"access_log {path}; server {{ location / {{ }} }}".encode())
+    reading = read(
+        str(tmp_path / "f"), f"access_log {path}; server {{ location / {{ }} }}".encode()
+    )
     assert "access_logs" not in reading.raw
     assert [each.level for each in reading.findings if "access_log" in each.what] == [level]
 
