@@ -26,8 +26,9 @@ BENCH := $(VENV)/.installed-bench
 SANITIZED := .venv-sanitize
 # Python itself is not instrumented, so the runtimes have to be loaded before it.
 RUNTIMES = $(shell gcc -print-file-name=libasan.so) $(shell gcc -print-file-name=libubsan.so)
-SANITIZER_TESTS := tests/unit/test_relay.py tests/unit/test_sha1.py tests/unit/protocol \
-	tests/properties tests/unit/test_sockets.py tests/adversity
+SANITIZER_TESTS := $(addprefix tests/unit/test_,$(addsuffix .py, \
+		board frame mask pipe pump relay sha1 sockets transport)) \
+	tests/unit/protocol tests/properties tests/adversity
 
 .PHONY: demo test lint bench sanitize soak clean
 

@@ -38,9 +38,12 @@ cdef struct Entry:
 cdef struct Block:
     int64_t beats          # each says that the loop still turns
     int64_t connections    # downstream, that are open
+    int64_t waiting        # of them, without a request
+    int64_t reading        # of them, with part of a request's head
     int64_t tunnels        # that are open
     int64_t top            # so many entries were ever used
     uint64_t accepted
+    uint64_t requests      # that have begun
     uint64_t opened
     uint64_t traffic[4]    # bytes from and to clients, messages from and to clients
     uint64_t answers[STATUSES]

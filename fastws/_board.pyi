@@ -101,6 +101,18 @@ class WorkerCounts:
     def connection_closed(self) -> None:
         """Count it out."""
 
+    def wait(self, count: int) -> None:
+        """Say how many of them have no request."""
+
+    def head_began(self) -> None:
+        """Count one of which part of a request's head has come."""
+
+    def head_ended(self) -> None:
+        """Count it out."""
+
+    def request_began(self) -> None:
+        """Count a request, whatever comes of it."""
+
     def answered(self, status: int) -> None:
         """Count a request that was answered, and became no tunnel."""
 

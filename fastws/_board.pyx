@@ -127,6 +127,7 @@ cdef class Board:
         for i in range(self._rows):
             put32(self._connections(i) + worker, 0)
         departed.accepted += block.accepted
+        departed.requests += block.requests
         departed.opened += block.opened
         for i in range(4):
             departed.traffic[i] += block.traffic[i]
@@ -293,6 +294,22 @@ cdef class WorkerCounts:
         """Count it out."""
         add(&self._block.connections, -1)
 
+    def wait(self, int64_t count):
+        """Say how many of them have no request."""
+        put(&self._block.waiting, count)
+
+    def head_began(self):
+        """Count one of which part of a request's head has come."""
+        add(&self._block.reading, 1)
+
+    def head_ended(self):
+        """Count it out."""
+        add(&self._block.reading, -1)
+
+    def request_began(self):
+        """Count a request, whatever comes of it."""
+        add_unsigned(&self._block.requests, 1)
+
     def answered(self, int status):
         """Count a request that was answered, and became no tunnel."""
         if 0 <= status < STATUSES:
@@ -390,8 +407,11 @@ cdef dict numbers(Block* block):
     cdef int i
     return {
         "connections": block.connections,
+        "waiting": block.waiting,
+        "reading": block.reading,
         "tunnels": block.tunnels,
         "accepted": block.accepted,
+        "requests": block.requests,
         "opened": block.opened,
         "bytes_in": block.traffic[0],
         "bytes_out": block.traffic[1],

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 
 from fastws.config.faults import Faults, did_you_mean
+from fastws.config.files import why_unwritable
 from fastws.config.model import (
     Action,
     Config,
@@ -39,6 +40,7 @@ class _Check:
         self._upstreams = {upstream.name for upstream in config.upstreams}
         self._defined = set(_defined(config))
         self._told: set[str] = set()
+        self._logs: set[str] = set()
 
     def all(self) -> None:
         config = self._config
@@ -55,8 +57,20 @@ class _Check:
                 path = f"maps[{i}].cases[{j}]"
                 self._pattern(case.key, f"{path}.key")
                 self._template(case.value, f"{path}.value")
+        self._access_logs()
         for i, site in enumerate(config.sites):
             self._site(site, f"sites[{i}]")
+
+    def _access_logs(self) -> None:
+        for i, log in enumerate(self._config.access_logs):
+            path = f"access_logs[{i}]"
+            if log.name in self._logs:
+                self._faults.add(f"{path}.name", "is the name of an access log already")
+            self._logs.add(log.name)
+            if why := why_unwritable(log.file):
+                self._faults.add(f"{path}.file", why)
+            self._template(log.format, f"{path}.format")
+            self._template(log.when, f"{path}.when")
 
     def _shares(self, table: Map, path: str) -> None:
         wrong = [i for i, case in enumerate(table.cases) if not _SHARE.fullmatch(case.key)]
@@ -123,6 +137,11 @@ class _Check:
             if forward.uri and not replaces:
                 self._faults.add(f"{here}.uri", "has no path here that it could replace")
             self._template(forward.url, f"{here}.url")
+        for i, name in enumerate(action.access_logs):
+            if name not in self._logs:
+                message = f'there is no access log "{name}"'
+                hint = did_you_mean(name, self._logs)
+                self._faults.add(f"{path}.access_logs[{i}]", message, hint)
         self._leads_somewhere(action.otherwise, f"{path}.otherwise")
         for i, page in enumerate(action.error_pages):
             self._leads_somewhere(page.to, f"{path}.error_pages[{i}]")

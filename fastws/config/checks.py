@@ -2,11 +2,11 @@
 
 import ssl
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import TypeVar
 
 from fastws.config.check_sites import check_sites
 from fastws.config.faults import Faults, did_you_mean
+from fastws.config.files import why_unreadable, why_unwritable
 from fastws.config.model import Config, Listener, Route, Upstream
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -29,6 +29,8 @@ def check(config: Config, origin: str, flags: Mapping[str, str], *, demo: bool =
     _check_upstreams(config, faults, demo=demo)
     _check_routes(config, faults)
     check_sites(config, faults)
+    if config.log.file and (why := why_unwritable(config.log.file)):
+        faults.add("log.file", why)
     faults.settle()
 
 
@@ -75,7 +77,7 @@ def _check_tls(listener: Listener, path: str, faults: Faults) -> None:
 
 
 def _check_key_pair(cert: str, key: str, path: str, faults: Faults) -> None:
-    unreadable = {"tls_cert": _why_unreadable(cert), "tls_key": _why_unreadable(key)}
+    unreadable = {"tls_cert": why_unreadable(cert), "tls_key": why_unreadable(key)}
     for name, why in unreadable.items():
         if why:
             faults.add(f"{path}.{name}", why)
@@ -93,14 +95,6 @@ def _check_key_pair(cert: str, key: str, path: str, faults: Faults) -> None:
 
 def _refuse_password() -> str:
     raise ValueError("is protected by a password, which cannot be given")
-
-
-def _why_unreadable(file: str) -> str:
-    try:
-        Path(file).open("rb").close()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        return f"{file!r} cannot be read: {getattr(error, 'strerror', error)}"
-    return ""
 
 
 def _check_upstreams(config: Config, faults: Faults, *, demo: bool) -> None:
@@ -130,7 +124,7 @@ def _check_backups(upstream: Upstream, path: str, faults: Faults) -> None:
 def _check_authorities(upstream: Upstream, path: str, faults: Faults) -> None:
     if upstream.tls_ca is None:
         return
-    if why := _why_unreadable(upstream.tls_ca):
+    if why := why_unreadable(upstream.tls_ca):
         faults.add(f"{path}.tls_ca", why)
         return
     try:

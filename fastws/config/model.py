@@ -35,6 +35,7 @@ from fastws.config.units import (
 
 __all__ = [
     "Access",
+    "AccessLog",
     "Action",
     "AddedHeader",
     "Address",
@@ -90,6 +91,13 @@ Network = Annotated[IPv4Network | IPv6Network, read_network]
 Driver = Literal["auto", "uring", "epoll", "transport"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
+
+
+# nginx's, where access_log names no format.
+COMBINED = read_template(
+    '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
+    '"$http_referer" "$http_user_agent"'
+)
 
 
 class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -312,6 +320,21 @@ class ErrorPage(_Struct, frozen=True, kw_only=True):
     status: Annotated[int, Meta(ge=0, le=999)] | None = None
 
 
+class AccessLog(_Struct, frozen=True, kw_only=True):
+    """A file with a line for each request that is over, or tunnel (nginx: access_log, log_format).
+
+    ``name`` is what actions know it by. A line is ``format``, each variable in it escaped: as text,
+    where what is empty becomes ``-``, as in a JSON string, or not at all but for ends of lines.
+    With ``when`` there is none where that comes to nothing, or to ``0``.
+    """
+
+    name: Text
+    file: Text
+    format: Words = COMBINED
+    escape: Literal["default", "json", "none"] = "default"
+    when: Words = ()
+
+
 class Pass(_Struct, frozen=True, kw_only=True):
     """Where requests are passed on to (nginx: proxy_pass).
 
@@ -332,11 +355,15 @@ class Action(_Struct, frozen=True, kw_only=True):
     """What is done with requests once their location is known; all of it, nothing is inherited.
 
     They are passed on (``forward``), or go on to another path, a named location or a status
-    (``otherwise``, as in nginx's try_files with no file found), or get a 404.
+    (``otherwise``, as in nginx's try_files with no file found), or get the number of connections
+    (``stub_status``), or a 404.
     """
 
     forward: Pass | None = None
     otherwise: Words = ()
+    stub_status: bool = False
+    # Where they are logged, by name.
+    access_logs: tuple[Text, ...] = ()
     # Who may come: the first that is about the client's address counts (nginx: allow, deny).
     access: tuple[Annotated[Access, read_access], ...] = ()
     # A larger body gets a 413; 0: no limit. nginx: client_max_body_size.
@@ -480,7 +507,7 @@ class Log(_Struct, frozen=True, kw_only=True):
 
     level: LogLevel = "info"
     format: LogFormat = "text"
-    file: Text | None = None  # by default stderr; opened again at SIGUSR1
+    file: Text | None = None  # by default stderr; opened again by SIGUSR1 and by a reload
 
 
 class Admin(_Struct, frozen=True, kw_only=True):
@@ -494,11 +521,11 @@ class Config(_Struct, frozen=True, kw_only=True):
     """Everything a worker needs to know.
 
     The forwarding headers of a downstream in ``trusted_proxies`` are believed; by default nobody's
-    are. Requests go by ``routes``, or by ``sites`` with the variables of ``maps``. ``workers`` is
-    the number of processes; 0: one per core (nginx: worker_processes auto). ``driver`` moves the
-    bytes of tunnels; ``auto`` is the fastest that works here. ``pid`` is a file for the process's
-    number, and ``control`` the path of the Unix socket for commands: by default one in the runtime
-    directory.
+    are. Requests go by ``routes``, or by ``sites`` with the variables of ``maps``, which log to
+    ``access_logs``. ``workers`` is the number of processes; 0: one per core (nginx:
+    worker_processes auto). ``driver`` moves the bytes of tunnels; ``auto`` is the fastest that
+    works here. ``pid`` is a file for the process's number, and ``control`` the path of the Unix
+    socket for commands: by default one in the runtime directory.
     """
 
     listeners: tuple[Listener, ...] = ()
@@ -506,6 +533,7 @@ class Config(_Struct, frozen=True, kw_only=True):
     routes: tuple[Route, ...] = ()
     sites: tuple[Site, ...] = ()
     maps: tuple[Map, ...] = ()
+    access_logs: tuple[AccessLog, ...] = ()
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
     drain: Drain = Drain()

@@ -7,7 +7,8 @@ from pathlib import Path
 from fastws.errors import ConfigError
 
 _COMMENT_OR_NOTHING = re.compile(r"\s*(?:#.*)?")
-_TOML = re.compile(r"""\s*(?:\[|[\w."'\s-]+=)""")
+_KEY = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
+_TOML = re.compile(rf"\s*(?:\[|{_KEY}(?:\s*\.\s*{_KEY})*\s*=)")
 _NGINX = re.compile(r"[;{}]\s*(?:#.*)?$")
 # Enough to tell, however long the file.
 _LINES = 1000

@@ -71,19 +71,30 @@ class Report(Protocol):
 class AccessLog:
     """Writes to ``log``: what is as it should be at level info, refusals at warning.
 
-    ``counts`` is told of answers too, but for that of an opening handshake that succeeds.
+    ``counts`` is told of answers too, but for that of an opening handshake that succeeds. ``via``
+    is the address of the connection, where a proxy that is trusted came for ``client``.
     """
 
     def __init__(self, log: Log, counts: Statuses) -> None:
         self._log = log
         self._counts = counts
 
-    def refused(self, *, client: str, target: bytes, host: bytes, status: int, reason: str) -> None:
+    def refused(
+        self,
+        *,
+        client: str,
+        via: str = "",
+        target: bytes,
+        host: bytes,
+        status: int,
+        reason: str,
+    ) -> None:
         """Log a request that became no tunnel, with the status that the client got."""
         self._counts.answered(status)
         self._log.warning(
             "handshake_refused",
             client=client,
+            **_by_way_of(via),
             host=host,
             target=target,
             status=status,
@@ -94,6 +105,7 @@ class AccessLog:
         self,
         *,
         client: str,
+        via: str = "",
         method: bytes,
         target: bytes,
         host: bytes,
@@ -117,6 +129,7 @@ class AccessLog:
         log(
             "request",
             client=client,
+            **_by_way_of(via),
             host=host,
             method=method,
             target=target,
@@ -134,6 +147,7 @@ class AccessLog:
         *,
         number: int,
         client: str,
+        via: str = "",
         target: bytes,
         host: bytes,
         upstream: object,
@@ -146,6 +160,7 @@ class AccessLog:
             "tunnel_opened",
             id=number,
             client=client,
+            **_by_way_of(via),
             host=host,
             target=target,
             upstream=str(upstream),
@@ -153,7 +168,14 @@ class AccessLog:
         )
 
     def closed(
-        self, *, number: int, client: str, upstream: object, duration: float, report: Report
+        self,
+        *,
+        number: int,
+        client: str,
+        via: str = "",
+        upstream: object,
+        duration: float,
+        report: Report,
     ) -> None:
         """Log a tunnel that is over; *in* is from the client, *out* is to it."""
         if not self._log.enabled("info"):
@@ -162,6 +184,7 @@ class AccessLog:
             "tunnel_closed",
             id=number,
             client=client,
+            **_by_way_of(via),
             upstream=str(upstream),
             ended_by=ENDINGS[report.ending],
             code=report.code,
@@ -172,6 +195,10 @@ class AccessLog:
             messages_out=report.downward.messages,
             duration=round(duration, 3),
         )
+
+
+def _by_way_of(via: str) -> dict[str, str]:
+    return {"via": via} if via else {}
 
 
 def worker_lost(log: Log, *, number: int, client: str, upstream: str, duration: float) -> None:

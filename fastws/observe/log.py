@@ -4,77 +4,41 @@ What comes from the network is escaped: bytes below 0x20, 0x7f and above, the qu
 backslash are written ``\xNN``, in both formats, so that a line is ASCII and stays one line.
 """
 
-import asyncio
-import os
 import re
-import select
 import time
-from collections import deque
-from enum import Enum, auto
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
 
+from fastws.observe.writer import File, Writer
+
 _RANKS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
-
-# Lines that wait for a reader who is slow or stopped.
-_MOST_LINES = 10_000
-# Seconds between two attempts at a reader that is full.
-_RETRY = 0.05
-# Seconds that closing, or a line outside of a loop, may wait for such a reader.
-_PATIENCE = 0.2
-
-# A file that polls as writable takes this much without blocking (pipe(7)), and in one piece.
-_CHUNK = select.PIPE_BUF
 
 _BARE = re.compile(r"[A-Za-z0-9_./:@%+,*\[\]-]+", re.ASCII)
 _UNSAFE = re.compile(r"[^ !#-\[\]-~]")
 _ESCAPES = {i: f"\\x{i:02x}" for i in (*range(0x20), *b'"\\', *range(0x7F, 0x100))}
 
 
-# When (nanoseconds since the epoch), level, event, fields.
-_Record = tuple[int, str, str, dict[str, Any]]
-
-
-class _Progress(Enum):
-    DONE = auto()
-    FULL = auto()
-    BROKEN = auto()
-
-
 class Log:
-    """Writes events of ``level`` and worse to the descriptor ``fd``, which stays its owner's.
+    """Writes events of ``level`` and worse to ``file``, a descriptor or what has one.
 
-    ``level`` is debug, info, warning or error; ``format`` is text (logfmt) or json. Lines are
-    formatted and written together, once in a turn of the running loop, so that an event costs
-    little where it happens. Of those that a slow reader leaves behind,
-    10,000 are kept; later ones are dropped and counted, and a line ``log_lines_lost`` says how
-    many. A reader that has gone away, or a full disk, loses lines and nothing else. Not for use by
-    more than one thread.
+    ``level`` is debug, info, warning or error; ``format`` is text (logfmt) or json. Where lines
+    were lost (see `Writer`), a line ``log_lines_lost`` says how many.
     """
 
-    def __init__(self, fd: int, level: str = "info", format: str = "text") -> None:  # noqa: A002 (the key's name)
+    def __init__(self, file: File, level: str = "info", format: str = "text") -> None:  # noqa: A002 (the key's name)
         self.configure(level, format)
-        self._fd = fd
-        self._records: deque[_Record] = deque()
-        self._line = b""  # formatted, for the next chunk
-        self._rest = b""  # of the chunk that is being written
-        self._lost = 0
-        self._scheduled: asyncio.Handle | None = None
-        self._poll = select.poll()
-        self._poll.register(fd, select.POLLOUT)
+        self._writer = Writer(file, lost=self._lines_lost)
 
     def configure(self, level: str, format: str) -> None:  # noqa: A002 (the key's name)
         """Write by another level and format from now on."""
         self._rank = _RANKS[level]
         self._render = {"text": _text_line, "json": _json_line}[format]
 
-    def move(self, fd: int) -> None:
-        """Write to another descriptor from now on."""
-        self._poll.unregister(self._fd)
-        self._fd = fd
-        self._poll.register(fd, select.POLLOUT)
+    def move(self, file: File) -> None:
+        """Write there from now on."""
+        self._writer.move(file)
 
     def enabled(self, level: str) -> bool:
         """Whether events of ``level`` are written: for fields that cost something to gather."""
@@ -98,71 +62,14 @@ class Log:
 
     def close(self) -> None:
         """Write what is left, in 0.2 seconds at most. The descriptor stays open."""
-        if self._scheduled is not None:
-            self._scheduled.cancel()
-            self._scheduled = None
-        self._write(_PATIENCE)
+        self._writer.close()
 
     def _log(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        if _RANKS[level] < self._rank:
-            return
-        if len(self._records) >= _MOST_LINES:
-            self._lost += 1
-            return
-        self._records.append((time.time_ns(), level, event, fields))
-        if self._scheduled is None:
-            self._schedule()
+        if _RANKS[level] >= self._rank:
+            self._writer.add(partial(self._render, time.time_ns(), level, event, fields))
 
-    def _schedule(self) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # before the loop runs, or after
-            self._write(_PATIENCE)
-        else:
-            self._scheduled = loop.call_soon(self._flush, loop)
-
-    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._scheduled = None
-        if self._write(0) is _Progress.FULL:
-            self._scheduled = loop.call_later(_RETRY, self._flush, loop)
-
-    def _write(self, patience: float) -> _Progress:
-        """Write as much as the reader takes, waiting for it ``patience`` seconds in all."""
-        deadline = time.monotonic() + patience
-        while self._rest or self._line or self._records or self._lost:
-            if not self._poll.poll(max(0, deadline - time.monotonic()) * 1000):
-                return _Progress.FULL
-            self._rest = self._rest or self._next_chunk()
-            try:
-                written = os.write(self._fd, self._rest[:_CHUNK])
-            except BlockingIOError:
-                return _Progress.FULL
-            except OSError:
-                # What is begun is kept, so that a disk with room again has no torn line.
-                self._lost += len(self._records) + bool(self._line)
-                self._records.clear()
-                self._line = b""
-                return _Progress.BROKEN
-            self._rest = self._rest[written:]
-        return _Progress.DONE
-
-    def _next_chunk(self) -> bytes:
-        """Take lines that fit one write, or one line that does not."""
-        chunk = bytearray()
-        if self._lost:
-            record = (time.time_ns(), "warning", "log_lines_lost", {"count": self._lost})
-            chunk += self._render(*record)
-            self._lost = 0
-        while line := self._line or self._next_line():
-            if chunk and len(chunk) + len(line) > _CHUNK:
-                self._line = line
-                break
-            chunk += line
-            self._line = b""
-        return bytes(chunk)
-
-    def _next_line(self) -> bytes:
-        return self._render(*self._records.popleft()) if self._records else b""
+    def _lines_lost(self, count: int) -> bytes:
+        return self._render(time.time_ns(), "warning", "log_lines_lost", {"count": count})
 
 
 def _text_line(at: int, level: str, event: str, fields: dict[str, Any]) -> bytes:

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 _COUNTERS = {
     "accepted": ("fastws_connections_accepted", "Connections of clients."),
+    "requests": ("fastws_requests", "Requests that clients began, handshakes included."),
     "opened": ("fastws_tunnels_opened", "Tunnels that were opened."),
 }
 _TRAFFIC = {

@@ -30,6 +30,10 @@ class Head:
     @property
     def version(self) -> tuple[int, int]: ...
     @property
+    def size(self) -> int:
+        """In bytes; 0 while it is incomplete."""
+
+    @property
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Exact in name, value and order."""
 

@@ -267,6 +267,10 @@ cdef class Head:
         return (1, self.minor)
 
     @property
+    def size(self):
+        return len(self._raw) + 1 if self._raw else 0
+
+    @property
     def headers(self):
         cdef Table* table = &self.table
         cdef uint32_t i

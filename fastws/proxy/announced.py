@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from fastws._driver import peer_address
 from fastws.errors import HANG_UP, Reject
+from fastws.protocol.host import written
 from fastws.protocol.proxy_header import ProxyHeader
-from fastws.proxy.downstream import client_name
 
 if TYPE_CHECKING:
     import asyncio
@@ -132,7 +132,7 @@ class _Arrival:
     def _refuse(self, reason: str) -> None:
         self._leave()
         self._acceptor.context.access_log.refused(
-            client=client_name(*peer_address(self._sock.fileno())),
+            client=written(*peer_address(self._sock.fileno())),
             target=b"",
             host=b"",
             status=HANG_UP,

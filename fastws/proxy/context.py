@@ -14,7 +14,7 @@ from fastws.upstream.connector import Connector
 if TYPE_CHECKING:
     from fastws._board import WorkerCounts
     from fastws.config.model import Timeouts
-    from fastws.observe.log import Log
+    from fastws.observe.files import LogFiles
     from fastws.proxy.downstream import Downstream
     from fastws.proxy.settings import Settings
 
@@ -30,7 +30,7 @@ class Context:
         self,
         settings: Settings,
         loop: asyncio.AbstractEventLoop,
-        log: Log,
+        log_files: LogFiles,
         counts: WorkerCounts,
         *,
         most_connections: int,
@@ -40,7 +40,8 @@ class Context:
         self.loop = loop
         self.board = counts.board
         self.counts = counts
-        self.access_log = AccessLog(log, counts)
+        self.access_log = AccessLog(log_files.log, counts)
+        self.log_files = log_files
         self.watchdog = Watchdog(loop)
         self.driver = Driver(loop, interval=_interval(timeouts))
         self.sockets = bare_sockets(settings.config.driver, self.driver)
@@ -80,6 +81,16 @@ class Context:
         self.leaving = self.draining = True
         for downstream in list(self.idle):
             downstream.dismiss()
+
+    def rests(self, downstream: Downstream) -> None:
+        """Note that a connection has no request under way."""
+        self.idle.add(downstream)
+        self.counts.wait(len(self.idle))
+
+    def works(self, downstream: Downstream) -> None:
+        """Note that it has one, or is over."""
+        self.idle.discard(downstream)
+        self.counts.wait(len(self.idle))
 
     def opened(self) -> None:
         """Count a downstream connection."""

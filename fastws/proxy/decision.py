@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 from fastws.config.model import NextUpstream
 
 if TYPE_CHECKING:
+    from asyncio import Transport
+
     from fastws._pipe import Rules
     from fastws.config.model import Timeouts
     from fastws.protocol.head import RequestHead, ResponseHead
     from fastws.protocol.proxy_header import ProxyHeader
+    from fastws.proxy.trace import Recorder, Trace
     from fastws.upstream.client import Client
     from fastws.upstream.group import Upstream
 
@@ -46,6 +49,21 @@ class Incoming(Protocol):
     @property
     def request(self) -> RequestHead:
         """Its head."""
+
+    @property
+    def connection(self) -> int:
+        """The number of its connection."""
+
+    @property
+    def transport(self) -> Transport:
+        """Its connection."""
+
+    @property
+    def trace(self) -> Trace:
+        """What it has come to."""
+
+    # Who writes it down, if a router says so.
+    recorder: Recorder | None
 
 
 class Edits(Protocol):

@@ -10,10 +10,12 @@ from fastws._driver import own_address, peer_address
 from fastws.errors import HANG_UP, Reject
 from fastws.protocol.handshake import judge
 from fastws.protocol.head import RequestHead
+from fastws.protocol.host import written
 from fastws.protocol.proxy_header import ProxyHeader
 from fastws.protocol.responses import error_response, page_response, reply_response
 from fastws.proxy.handshake import Handshake
 from fastws.proxy.plain import PlainRequest
+from fastws.proxy.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 # How many times `timeouts.linger` a client that still sends may take to see the last answer.
 # nginx: lingering_time 30s, lingering_timeout 5s.
 _PATIENCE = 5
+
+_END_OF_HEAD = b"\r\n\r\n"
 
 # For the first bytes of a new connection when there will be no more requests here, in seconds.
 _MOMENT = 1.0
@@ -45,13 +49,18 @@ class Downstream(asyncio.Protocol):
         "_eof",
         "_full",
         "_lingering",
+        "_listener",
         "_marked",
+        "_number",
         "_on_data",
         "_patience",
+        "_reading",
+        "_requests",
         "_resting",
         "_session",
         "_settings",
         "_surplus",
+        "address",
         "announced",
         "client",
         "door",
@@ -59,6 +68,7 @@ class Downstream(asyncio.Protocol):
         "host",
         "port",
         "tls",
+        "trace",
         "transport",
     )
 
@@ -72,9 +82,15 @@ class Downstream(asyncio.Protocol):
         self.host = ""  # the client's address, or empty behind a Unix socket
         self.port = 0
         self.client = "unix:"
+        self.address = self.client  # the connection's own, whoever the client is
         self._context = context
         self._settings = context.settings
         self.head = RequestHead(self._settings.limits)
+        self.trace = Trace(0.0)
+        # Until somebody asks for them.
+        self._listener: tuple[str, int] | None = None
+        self._number = 0
+        self._requests = 0  # that have begun
         self._on_data: Callable[[bytes], None] = self._first_bytes
         self._early = b""
         self._session: Session | None = None
@@ -82,6 +98,7 @@ class Downstream(asyncio.Protocol):
         self._full = False  # it does not take what was written
         self._resting = False  # it was answered, and has not asked for more
         self._lingering = False
+        self._reading = False  # part of a head has come
         self._marked = 0
         self._dropped = False  # what came after the last answer
         self._patience = _PATIENCE
@@ -91,13 +108,14 @@ class Downstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
         self._known_as(*peer_address(transport.get_extra_info("socket").fileno()))
+        self.address = self.client
         if self.announced and not self.announced.complete:
             self._on_data = partial(self._announcement, self.announced)
         elif self.announced:
             self._introduce(self.announced)
         self._context.opened()
         self._surplus = self._context.full
-        self._context.idle.add(self)
+        self._context.rests(self)
         self._context.watchdog.watch(self, self._settings.timeouts.head)
 
     def data_received(self, data: bytes) -> None:
@@ -124,7 +142,8 @@ class Downstream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._context.watchdog.forget(self)
-        self._context.idle.discard(self)
+        self._context.works(self)
+        self._end_head()
         self._context.closed()
         self._lingering = True
         session, self._session = self._session, None
@@ -150,12 +169,26 @@ class Downstream(asyncio.Protocol):
     @property
     def listener(self) -> tuple[str, int]:
         """The address and port that the client connected to; ("", 0) for a Unix socket."""
-        return own_address(self.transport.get_extra_info("socket").fileno())
+        if self._listener is None:
+            self._listener = own_address(self.transport.get_extra_info("socket").fileno())
+        return self._listener
+
+    @property
+    def number(self) -> int:
+        """A number that no other connection has, nor a tunnel."""
+        if not self._number:
+            self._number = self._context.board.next_number()
+        return self._number
 
     @property
     def keeps_alive(self) -> bool:
         """Whether another request may follow this one."""
         return self.head.keeps_alive and not self._context.leaving
+
+    def write(self, data: bytes) -> None:
+        """Write what no peer sends as a body: heads, and answers of our own."""
+        self.trace.sent += len(data)
+        self.transport.write(data)
 
     def take_early(self) -> bytes:
         """Hand over the bytes that came behind the request."""
@@ -174,27 +207,34 @@ class Downstream(asyncio.Protocol):
 
     def reply(self, reply: Reply, connection: bytes, *, to_head: bool = False) -> None:
         """Write an answer of the configuration."""
-        self.transport.write(
-            reply_response(reply.status, reply.headers, reply.body, connection, to_head=to_head)
-        )
+        data = reply_response(reply.status, reply.headers, reply.body, connection, to_head=to_head)
+        self._write_answer(reply.status, data)
 
     def fail(self, reject: Reject) -> None:
         """Answer with an error of our own, and close."""
         if reject.status == HANG_UP:
+            self.trace.status = HANG_UP
             self.abandon()
             return
-        self.transport.write(error_response(reject, to_head=self.head.method == b"HEAD"))
+        data = error_response(reject, to_head=self.head.method == b"HEAD")
+        self._write_answer(reject.status, data)
         self.finish()
 
-    def refused(self, status: int, reason: str) -> None:
-        """Log that no tunnel comes of the request."""
+    def refused(self, status: int, reason: str, client: str = "") -> None:
+        """Log that no tunnel comes of the request; ``client`` is a better name for who asked."""
+        client = client or self.client
         self._context.access_log.refused(
-            client=self.client,
+            client=client,
+            via=self.via(client),
             target=self.head.target,
             host=self.head.host,
             status=status,
             reason=reason,
         )
+
+    def via(self, client: str) -> str:
+        """Return the connection's address if it is not that of a client, else nothing."""
+        return self.address if self.address != client else ""
 
     def answered(self, *, keep: bool) -> None:
         """Read the next request, or else close behind the answer."""
@@ -220,7 +260,7 @@ class Downstream(asyncio.Protocol):
         self._session = None
         self._on_data = self._drop
         self._lingering = True
-        self._context.idle.discard(self)
+        self._context.works(self)
         self._early = b""
         if self.transport.can_write_eof() and not self._eof:
             self.transport.write_eof()
@@ -255,6 +295,13 @@ class Downstream(asyncio.Protocol):
 
     # private
 
+    def _write_answer(self, status: int, data: bytes) -> None:
+        """Write a whole answer of our own."""
+        trace = self.trace
+        trace.status = status
+        trace.body_sent += len(data) - data.index(_END_OF_HEAD) - len(_END_OF_HEAD)
+        self.write(data)
+
     def _go_on(self) -> None:
         """Turn to the next request, which may have come already."""
         if self._early:
@@ -268,20 +315,20 @@ class Downstream(asyncio.Protocol):
     def _next(self) -> None:
         if not self._lingering:
             early = self.take_early()
-            self._first_bytes(early)
+            self._first_bytes(early, pipelined=True)
             if self._eof and not self._session and not self._lingering:
                 self.finish()
 
     def _rest(self) -> None:
         self._on_data = self._first_bytes
-        self._context.idle.add(self)
+        self._context.rests(self)
         self._context.watchdog.watch(self, self._settings.timeouts.keepalive)
         self.transport.resume_reading()
 
     def _known_as(self, host: str, port: int) -> None:
         """Take note of the client's address; there is none behind a Unix socket."""
         self.host, self.port = host, port
-        self.client = client_name(host, port)
+        self.client = written(host, port)
 
     def _announcement(self, announced: ProxyHeader, data: bytes) -> None:
         """Read what a proxy says of the connection."""
@@ -301,13 +348,16 @@ class Downstream(asyncio.Protocol):
         if announced.source and not self._settings.config.sites:
             self._known_as(*announced.source)
 
-    def _first_bytes(self, data: bytes) -> None:
-        self._context.idle.discard(self)
+    def _first_bytes(self, data: bytes, *, pipelined: bool = False) -> None:
         if self._resting:
             # The head of a new connection is due since it was accepted.
             self._resting = False
             self._settings = self._context.settings
             self._context.watchdog.watch(self, self._settings.timeouts.head)
+        self._requests += 1
+        self._context.counts.request_began()
+        self.trace = Trace(self._context.loop.time(), self._requests, pipelined)
+        self._context.works(self)
         self._on_data = self._read_head
         self._read_head(data)
 
@@ -316,12 +366,16 @@ class Downstream(asyncio.Protocol):
             rest = self.head.feed(data)
             if rest is not None:
                 self._answer(rest)
+            elif not self._reading:
+                self._reading = True
+                self._context.counts.head_began()
         except Reject as reject:
             self._reject(reject)
 
     def _answer(self, rest: bytes) -> None:
         context = self._context
         context.watchdog.forget(self)
+        self._end_head()
         if self._surplus:
             raise Reject(503, "Too many connections; try again in a while.")
         if context.draining:
@@ -341,7 +395,14 @@ class Downstream(asyncio.Protocol):
             self._keep_early(rest)
         self._session.start()
 
+    def _end_head(self) -> None:
+        """Note that no more of a head is to come."""
+        if self._reading:
+            self._reading = False
+            self._context.counts.head_ended()
+
     def _reject(self, reject: Reject) -> None:
+        self._end_head()
         self.refused(reject.status, reject.reason)
         self.fail(reject)
 
@@ -368,13 +429,6 @@ class Downstream(asyncio.Protocol):
             self._context.watchdog.watch(self, self._settings.timeouts.linger)
         else:
             self.transport.abort()
-
-
-def client_name(host: str, port: int) -> str:
-    """Return what the log calls a client at an address."""
-    if not host:
-        return "unix:"
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _nobody(_data: bytes) -> None:

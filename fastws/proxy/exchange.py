@@ -49,6 +49,11 @@ class Exchange(Caller):
         self._head = ResponseHead(limits, interim=interim)
         self._attempt: Attempt | None = None
 
+    @property
+    def size(self) -> int:
+        """Bytes of the request's head."""
+        return len(self._request)
+
     def connect(self, connector: Connector, peer: Peer) -> None:
         """Connect to ``peer``.
 

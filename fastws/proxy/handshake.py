@@ -14,7 +14,7 @@ from fastws.protocol.handshake import (
     switching_response,
     upgrade_request,
 )
-from fastws.proxy.passage import Passage
+from fastws.proxy.passage import Arrival, Passage
 from fastws.proxy.session import CLIENT_GONE, Session
 
 if TYPE_CHECKING:
@@ -47,10 +47,12 @@ class Handshake(Session):
 
     def connected(self) -> None:
         """Give the peer its time to answer."""
+        super().connected()
         self._context.watchdog.watch(self, self._answer_time)
 
     def answered(self, response: ResponseHead, rest: bytes) -> None:
         """Judge a whole head and the bytes behind it."""
+        self._note_answer(response, rest)
         if self._passed_over(response.status):
             return
         self._leased.answered()
@@ -72,11 +74,12 @@ class Handshake(Session):
         """Close both sides, whatever of the answer was delivered."""
         transport.abort()
         self._leased.release()
+        self._write_down(whole=ending == "complete")
         self._downstream.finish()
 
     def refused(self, status: int, reason: str) -> None:
         """Log that no tunnel comes of it."""
-        self._downstream.refused(status, reason)
+        self._downstream.refused(status, reason, self._client)
 
     def downstream_lost(self) -> None:
         """Nobody waits for an answer any more."""
@@ -84,7 +87,9 @@ class Handshake(Session):
             self._answer.abandon()
         else:
             self.refused(CLIENT_GONE, "the client went away before the answer")
+            self.trace.status = CLIENT_GONE
         self._let_go()
+        self._write_down()
 
     # private
 
@@ -95,6 +100,7 @@ class Handshake(Session):
     def _reply(self, reply: Reply) -> None:
         self.refused(reply.status, "answer of the configuration")
         self._downstream.reply(reply, b"close")
+        self._write_down(whole=True)
         self._downstream.finish()
 
     def _request_head(self, peer: Peer) -> bytes:  # noqa: ARG002
@@ -108,7 +114,14 @@ class Handshake(Session):
             transport.abort()
             raise UpstreamReject("The upstream answered before it had read the request.")
         downstream = self._downstream
-        passage = Passage(self._context, downstream.client, downstream.door, self._leased)
+        head = switching_response(agreed, *self._edits(response))
+        self.trace.status = response.status
+        self.trace.sent += len(head)
+        self.trace.received = downstream.head.size
+        record = self.recorder.record() if self.recorder else None
+        client = self._client
+        arrival = Arrival(client, downstream.via(client), downstream.door)
+        passage = Passage(self._context, arrival, self._leased, record)
         passage.announce(self._request, agreed)
         first, others = rsv_rules(agreed.extensions)
         early = self._downstream.take_early()
@@ -117,7 +130,7 @@ class Handshake(Session):
             self._forward.rules,
             leg(self._downstream.transport),
             leg(transport),
-            head=switching_response(agreed, *self._edits(response)),
+            head=head,
             early_downstream=early,
             early_upstream=rest,
             rsv_first=first,

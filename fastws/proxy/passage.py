@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
+from fastws.proxy.late import finish
 from fastws.proxy.ticket import Ticket, Traffic
 from fastws.upstream import lease as leases
 
@@ -11,23 +13,46 @@ if TYPE_CHECKING:
     from fastws.observe.access_log import Report
     from fastws.protocol.handshake import UpgradeRequest, UpgradeResponse
     from fastws.proxy.context import Context
+    from fastws.proxy.trace import Record
     from fastws.upstream.lease import Lease
     from fastws.upstream.peer import Peer
+
+
+class Arrival(NamedTuple):
+    """Who came: the client, the connection's address if that is another's, and the listener."""
+
+    client: str
+    via: str
+    door: str
 
 
 class Passage:
     """One client's way through the proxy to one peer."""
 
-    __slots__ = ("_client", "_context", "_lease", "_number", "_place", "_since", "door")
+    __slots__ = (
+        "_client",
+        "_context",
+        "_lease",
+        "_number",
+        "_place",
+        "_record",
+        "_since",
+        "_via",
+        "door",
+    )
 
-    def __init__(self, context: Context, client: str, door: str, lease: Lease) -> None:
-        self.door = door  # the listener that the client came through
+    def __init__(
+        self, context: Context, arrival: Arrival, lease: Lease, record: Record | None = None
+    ) -> None:
+        self._client, self._via, self.door = arrival
         self._context = context
-        self._client = client
         self._lease = lease
+        self._record = record  # what access logs want to know of it
         self._number = context.board.next_number()
         self._since = context.loop.time()
-        self._place = context.counts.tunnel_opened(self._number, lease.peer.state.number, client)
+        self._place = context.counts.tunnel_opened(
+            self._number, lease.peer.state.number, arrival.client
+        )
 
     @classmethod
     def arrived(cls, context: Context, ticket: Ticket, peer: Peer) -> Passage:
@@ -36,8 +61,10 @@ class Passage:
         self.door = ticket.door
         self._context = context
         self._client = ticket.client
+        self._via = ticket.via
         self._lease = leases.held(peer)
         self._number = ticket.number
+        self._record = ticket.record
         self._since = context.loop.time() - ticket.age
         self._place = context.counts.tunnel_arrived(
             ticket.number, ticket.peer, ticket.client, ticket.age, *ticket.traffic
@@ -57,6 +84,8 @@ class Passage:
             peer.address,
             age,
             traffic,
+            self._via,
+            self._record,
         )
 
     def left(self, traffic: Traffic) -> None:
@@ -75,6 +104,7 @@ class Passage:
         self._context.access_log.opened(
             number=self._number,
             client=self._client,
+            via=self._via,
             target=request.target,
             host=request.host,
             upstream=self._lease.peer,
@@ -95,9 +125,19 @@ class Passage:
         self._context.access_log.closed(
             number=self._number,
             client=self._client,
+            via=self._via,
             upstream=self._lease.peer,
             duration=self._context.loop.time() - self._since,
             report=report,
         )
+        if self._record:
+            self._write_lines(self._record, upward.forwarded, downward.forwarded)
         self._lease.release()
         self._context.closed()
+
+    def _write_lines(self, record: Record, upward: int, downward: int) -> None:
+        """Write the lines in access logs; the bytes are those of frames."""
+        record.trace.whole = True
+        record.trace.end(upward, downward, self._context.loop.time())
+        for path, pieces in record.lines:
+            self._context.log_files.write(path, partial(finish, pieces, record.trace))

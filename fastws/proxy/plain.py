@@ -60,6 +60,7 @@ class PlainRequest(Session):
 
     def connected(self) -> None:
         """Send the body behind the head that went out."""
+        super().connected()
         if self._upload and self._method is None:
             self._send_body(self._upload)
         else:
@@ -70,6 +71,7 @@ class PlainRequest(Session):
         if self._exchange and self._exchange.stale and self._repeatable():
             # It was closed while the request was on its way: that is nobody's failure.
             self._exchange = None
+            self._note_failure(reject.status)
             self._ask_again()
         else:
             super().unanswered(reject)
@@ -77,10 +79,11 @@ class PlainRequest(Session):
     def interim(self, response: ResponseHead) -> None:
         """Pass it on to a client that knows of such answers."""
         if self._head.version != (1, 0):
-            self._downstream.transport.write(relayed_response(response, connection=b""))
+            self._downstream.write(relayed_response(response, connection=b""))
 
     def answered(self, response: ResponseHead, rest: bytes) -> None:
         """Relay the answer, or what takes its place."""
+        self._note_answer(response, rest)
         if self._passed_over(response.status):
             return
         self._leased.answered()
@@ -103,6 +106,7 @@ class PlainRequest(Session):
             transport.abort()
         self._let_go()
         self._log(ending)
+        self._write_down(whole=whole)
         if whole or self._delimited:
             self._downstream.answered(keep=whole and over and self._keep)
         else:
@@ -149,7 +153,9 @@ class PlainRequest(Session):
         if self._answer:
             self._answer.abandon()
         self._let_go()
+        self.trace.status = self._status
         self._log("client_lost")
+        self._write_down()
 
     def expired(self) -> None:
         """Give up a peer that does not go on, or a client that has gone."""
@@ -183,7 +189,7 @@ class PlainRequest(Session):
         if forward.max_body and self._head.length > forward.max_body:
             raise Reject(413, f"The body is larger than {forward.max_body} bytes; send less.")
         if forward.edits and b"expect" in forward.edits.dropped and self._expects():
-            self._downstream.transport.write(_CONTINUE)
+            self._downstream.write(_CONTINUE)
         self._connect(None)
 
     def _expects(self) -> bool:
@@ -279,6 +285,7 @@ class PlainRequest(Session):
         to_head = self._head.method == b"HEAD"
         self._downstream.reply(reply, self._connection, to_head=to_head)
         self._log("complete")
+        self._write_down(whole=True)
         self._downstream.answered(keep=self._keep)
 
     def _let_go(self) -> None:
@@ -286,10 +293,16 @@ class PlainRequest(Session):
             self._upload.stop()
         super()._let_go()
 
+    def _write_down(self, *, upward: int = 0, whole: bool = False) -> None:
+        upward += self._upload.moved if self._upload else 0
+        super()._write_down(upward=upward, whole=whole)
+
     def _log(self, ending: str, reason: str = "") -> None:
         downstream = self._downstream
+        client = self._client
         self._context.access_log.request(
-            client=downstream.client,
+            client=client,
+            via=downstream.via(client),
             method=self._head.method,
             target=self._head.target,
             host=self._head.host,

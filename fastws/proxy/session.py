@@ -7,9 +7,11 @@ import os
 from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar
 
-from fastws.errors import Reject
+from fastws._driver import peer_address
+from fastws.errors import HANG_UP, Reject
 from fastws.protocol.forward import relayed_response
 from fastws.protocol.headers import Forwarded
+from fastws.protocol.host import written
 from fastws.protocol.responses import status_text
 from fastws.proxy.answer import Answer
 from fastws.proxy.decision import Reply
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from fastws.proxy.decision import Forward
     from fastws.proxy.downstream import Downstream
     from fastws.proxy.settings import Settings
+    from fastws.proxy.trace import Recorder
     from fastws.upstream.lease import Lease
     from fastws.upstream.peer import Peer
 
@@ -59,6 +62,8 @@ class Session:
         "_settings",
         "_tried",
         "_trying_since",
+        "recorder",
+        "trace",
     )
 
     handshake: ClassVar[bool]
@@ -67,6 +72,8 @@ class Session:
         self._context = context
         self._settings = settings
         self._downstream = downstream
+        self.trace = downstream.trace
+        self.recorder: Recorder | None = None
         self._forward: Forward
         self._lease: Lease | None = None
         self._tried: list[Peer] = []
@@ -114,6 +121,16 @@ class Session:
         return self._downstream.tls
 
     @property
+    def connection(self) -> int:
+        """The number of its connection."""
+        return self._downstream.number
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """Its connection."""
+        return self._downstream.transport
+
+    @property
     def request(self) -> RequestHead:
         """What the client wants."""
         return self._downstream.head
@@ -122,7 +139,11 @@ class Session:
 
     def connected(self) -> None:
         """Take note of a connection; the head went out on it."""
-        raise NotImplementedError
+        assert self._exchange is not None
+        if self.recorder:
+            host, port = peer_address(self._exchange.transport.get_extra_info("socket").fileno())
+            address = written(host, port) if host else str(self._leased.peer)
+            self.trace.connected(address, self._exchange.size, self._context.loop.time())
 
     def unconnected(self, error: OSError) -> None:
         """Try the next peer."""
@@ -138,6 +159,7 @@ class Session:
         """Try the next peer where that is safe: this one took the request, and gave no answer."""
         self._exchange = None
         self._leased.failed()
+        self._note_failure(reject.status)
         condition = "timeout" if reject.status == HTTPStatus.GATEWAY_TIMEOUT else "error"
         if self._goes_on(condition) and self._repeatable():
             self._connect(reject)
@@ -147,6 +169,7 @@ class Session:
     def garbled(self, reject: Reject) -> None:
         """Take note that an answer came, but what it says cannot be read."""
         self._leased.failed()
+        self._note_failure(reject.status)
         if self._goes_on("invalid_header") and self._repeatable():
             self._hang_up()
             self._connect(reject)
@@ -182,6 +205,7 @@ class Session:
         else:
             self.refused(reject.status, reject.reason)
             self._downstream.fail(reject)
+            self._write_down(whole=reject.status != HANG_UP)
 
     def refused(self, status: int, reason: str) -> None:
         """Log that the request came to nothing."""
@@ -221,6 +245,13 @@ class Session:
         raise NotImplementedError
 
     # private
+
+    @property
+    def _client(self) -> str:
+        """The client as the log names it: who it is behind proxies that are trusted."""
+        if self.recorder:
+            return written(*self.recorder.client)
+        return self._settings.client(self) or self._downstream.client
 
     @property
     def _answer_time(self) -> float:
@@ -282,6 +313,7 @@ class Session:
             return
         self._forward = decision
         self._tried = []
+        self.trace.led_elsewhere(self._context.loop.time())
         self._trying_since = self._context.loop.time()
         self._connect(None)
 
@@ -308,7 +340,11 @@ class Session:
             else:
                 return
         self._exchange = None
-        self.fail(reject or Reject(502, _NOBODY))
+        if reject is None:
+            reject = Reject(502, _NOBODY)
+            self._note_try(self._forward.upstream.name)
+            self._note_failure(reject.status)
+        self.fail(reject)
 
     def _dial(self, peer: Peer) -> None:
         exchange = self._exchange = self._asking(peer)
@@ -317,12 +353,14 @@ class Session:
             self._context.watchdog.watch(self, self._forward.timeouts.connect)
 
     def _asking(self, peer: Peer) -> Exchange:
+        self._note_try(str(peer))
         return Exchange(
             self, self._settings.limits, self._request_head(peer), interim=not self.handshake
         )
 
     def _miss(self, error: OSError) -> None:
         """End a lease without a connection; it may be our fault."""
+        self._note_failure(504 if isinstance(error, TimeoutError) else 502)
         if error.errno in _NO_DESCRIPTORS:
             self._leased.release()
         else:
@@ -344,6 +382,7 @@ class Session:
         transport, self._exchange = self._exchange.transport, None
         lines, hidden = self._edits(response)
         status = self._forward.answer.status if self._forward.answer else None
+        self.trace.status = status or response.status
         head = relayed_response(
             response,
             lines,
@@ -352,6 +391,7 @@ class Session:
             chunked=chunked,
             status=None if status is None else status_text(status),
         )
+        self.trace.sent += len(head)
         self._answer = Answer(
             self, self._context.watchdog, transport, self._downstream.transport, body
         )
@@ -370,6 +410,29 @@ class Session:
         if self._forward.answer:
             lines, hidden = self._forward.answer.edit(response)
         return lines + self._forward.upstream.fields(self._leased.peer), hidden
+
+    def _note_try(self, address: str) -> None:
+        if self.recorder:
+            self.trace.begin_try(address, self._context.loop.time())
+
+    def _note_answer(self, response: ResponseHead, rest: bytes) -> None:
+        if self.recorder:
+            now = self._context.loop.time()
+            self.trace.answered(response.status, response.size, len(rest), now)
+
+    def _note_failure(self, status: int) -> None:
+        if self.recorder:
+            self.trace.failed(status, self._context.loop.time())
+
+    def _write_down(self, *, upward: int = 0, whole: bool = False) -> None:
+        """Write the lines in access logs; ``upward`` are the bytes of the request's body."""
+        if self.recorder:
+            trace = self.trace
+            trace.received = self._downstream.head.size + upward
+            trace.whole = whole
+            downward = self._answer.moved if self._answer else 0
+            trace.end(upward, downward, self._context.loop.time())
+            self.recorder.over()
 
     def _let_go(self) -> None:
         self._context.watchdog.forget(self)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from fastws._board import Board
+from fastws.config import model
+from fastws.protocol.host import written
+from fastws.proxy.real_address import RealAddress
 from fastws.proxy.routes import RouteTable
 from fastws.proxy.sites.table import SiteTable
 from fastws.proxy.sites.variables import Variables
@@ -16,30 +20,40 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fastws._board import PeerState
-    from fastws.config.model import Config
-    from fastws.proxy.decision import Router
+    from fastws.observe.files import LogFiles
+    from fastws.proxy.decision import Incoming, Router
 
 
 class Settings:
     """What one configuration asks for; a request keeps to those that it began with.
 
     ``states`` are those of the servers of each upstream, by its name and in their order. ``page``
-    is what a plain request for ``/`` gets, if anything. Raises OSError when a file that the
-    configuration names cannot be read.
+    is what a plain request for ``/`` gets, if anything. ``files`` are those of access logs, without
+    which nothing is written there, and ``board`` is what stub_status tells of. Raises OSError when
+    a file that the configuration names cannot be read, and FastwsError when one cannot be written
+    to.
     """
 
     def __init__(
         self,
-        config: Config,
+        config: model.Config,
         *,
         states: Mapping[str, Sequence[PeerState]] = MappingProxyType({}),
         page: bytes | None = None,
+        files: LogFiles | None = None,
+        board: Board | None = None,
     ) -> None:
         self.config = config
         self.page = page
         self.limits = config.limits
         self.timeouts = config.timeouts
-        self.routes = _router(config, states)
+        trusted = config.trusted_proxies
+        self._real_address = RealAddress(_forwarded_for(trusted)) if trusted else None
+        self.routes = _router(config, states, files, board or Board(1, 1, 0))
+
+    def client(self, incoming: Incoming) -> str:
+        """Return who a request is from, where a trusted proxy says so; nothing where none does."""
+        return written(*self._real_address.of(incoming)) if self._real_address else ""
 
     def trusts(self, client: str) -> bool:
         """Whether the forwarding headers of the peer at this address are believed."""
@@ -49,7 +63,16 @@ class Settings:
         return any(address in network for network in self.config.trusted_proxies)
 
 
-def _router(config: Config, states: Mapping[str, Sequence[PeerState]]) -> Router:
+def _forwarded_for(trusted: tuple[IPv4Network | IPv6Network, ...]) -> model.RealAddress:
+    return model.RealAddress(trusted=trusted, header="x-forwarded-for", recursive=True)
+
+
+def _router(
+    config: model.Config,
+    states: Mapping[str, Sequence[PeerState]],
+    files: LogFiles | None,
+    board: Board,
+) -> Router:
     variables = Variables(config.maps)
     key = variables.key if config.sites else compile_key
     upstreams = {
@@ -57,5 +80,5 @@ def _router(config: Config, states: Mapping[str, Sequence[PeerState]]) -> Router
         for upstream in config.upstreams
     }
     if config.sites:
-        return SiteTable(config, upstreams, variables)
+        return SiteTable(config, upstreams, variables, files, board)
     return RouteTable(config, upstreams)

@@ -1,30 +1,52 @@
-"""The log of a process, and the file it goes to."""
+"""The logs of a process, and the files they go to."""
 
-import os
 import sys
 
 from fastws.config import model
 from fastws.errors import FastwsError
+from fastws.observe.files import Descriptor, LogFiles
 from fastws.observe.log import Log
+from fastws.observe.writer import File
 
 
 class OpenLog:
-    """``log``, written to the configured file, or to stderr. Raises FastwsError."""
+    """``log``, written to the configured file, or to stderr, and the ``files`` of access logs.
+
+    Raises FastwsError.
+    """
 
     def __init__(self, config: model.Log) -> None:
         self._path = config.file
-        self._fd = self._open() if self._path else sys.stderr.fileno()
-        self.log = Log(self._fd, config.level, config.format)
+        self.log = Log(_open(config.file), config.level, config.format)
+        self.files = LogFiles(self.log)
 
     def reopen(self) -> None:
-        """Open the file again, which somebody has moved away. Raises FastwsError."""
-        if self._path:
-            old, self._fd = self._fd, self._open()
-            self.log.move(self._fd)
-            os.close(old)
+        """Open the files again, which somebody has moved away.
 
-    def _open(self) -> int:
+        Raises FastwsError where one cannot be opened: what is logged there goes on as before.
+        """
+        faults = self.files.reopen()
         try:
-            return os.open(self._path or "", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-        except OSError as error:
-            raise FastwsError(f"cannot write to {self._path}: {error.strerror}") from error
+            self.log.move(_open(self._path))
+        except FastwsError as error:
+            faults.append(str(error))
+        if faults:
+            raise FastwsError("; ".join(faults))
+
+    def configure(self, config: model.Log) -> None:
+        """Go by another configuration, and open the files again. Raises as `reopen` does."""
+        self._path = config.file
+        self.log.configure(config.level, config.format)
+        self.reopen()
+
+    def close(self) -> None:
+        """Write what is left."""
+        self.files.close()
+        self.log.close()
+
+
+def _open(path: str | None) -> File:
+    try:
+        return Descriptor(path) if path else sys.stderr
+    except OSError as error:
+        raise FastwsError(f"cannot write to {path}: {error.strerror}") from error

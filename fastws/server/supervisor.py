@@ -102,7 +102,7 @@ class Supervisor:
             serving.result()
         finally:
             self._forget_tasks()
-            self.log.close()
+            self._logs.close()
             # What comes now changes nothing, and there is no loop that could hear of it.
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             signal.set_wakeup_fd(-1)
@@ -340,7 +340,10 @@ class Supervisor:
         # Before the workers do, who accept all that came until then.
         old.close(keep=listeners)
         leaving = await self.workers.commit()
-        self.log.configure(config.log.level, config.log.format)
+        try:
+            self._logs.configure(config.log)
+        except FastwsError as error:
+            self.log.error("log_not_reopened", message=str(error))  # noqa: TRY400 - one line
         if resized:
             await self._share_out(leaving)
 

@@ -82,7 +82,7 @@ def main(birth: Birth, counts: WorkerCounts, channel: socket.socket) -> int:
         )
         return 1
     finally:
-        log.close()
+        logs.close()
     return 0
 
 
@@ -183,7 +183,7 @@ class Worker:
         self._context = Context(
             settings,
             self._loop,
-            self._log,
+            self._logs.files,
             self._counts,
             most_connections=_most_connections(),
         )
@@ -225,7 +225,10 @@ class Worker:
         self._plan = new.plan
         self._context.replace_settings(new.settings)
         self._context.stay()
-        self._log.configure(new.plan.config.log.level, new.plan.config.log.format)
+        try:
+            self._logs.configure(new.plan.config.log)
+        except FastwsError as error:
+            self._log.error("log_not_reopened", message=str(error))
         await new.acceptors.start()
         await old.finish()
         if self._collecting:
@@ -308,7 +311,13 @@ class Worker:
             for name, numbers in plan.peers.items()
         }
         try:
-            return Settings(plan.config, states=states, page=plan.page)
+            return Settings(
+                plan.config,
+                states=states,
+                page=plan.page,
+                files=self._logs.files,
+                board=self._counts.board,
+            )
         except OSError as error:
             raise FastwsError(f"cannot read tls_ca: {error.strerror or error}") from error
 

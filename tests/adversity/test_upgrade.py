@@ -69,6 +69,13 @@ def successor(proxy: Controlled) -> int:
     return found[0]
 
 
+def runs(pid: int) -> bool:
+    """Whether there is such a process; nobody may have asked for the status of one that ended."""
+    with suppress(OSError):
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    return False
+
+
 def children(pid: int) -> list[int]:
     """The processes that one has begun."""
     return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
@@ -193,7 +200,9 @@ def test_the_old_process_goes_on_when_the_new_one_is_killed_before_it_has_all(
         late.send(request()[:30])
         assert accepted(proxy, 2)
         with meanwhile(proxy.refuse, "upgrade") as refused:
-            os.kill(proxy.event("upgraded")["pid"], signal.SIGKILL)
+            victim = proxy.event("upgraded")["pid"]
+            orphans = children(victim)
+            os.kill(victim, signal.SIGKILL)
             assert "the new process ended before it had all tunnels" in refused.result(20)
         assert proxy.ask("status")["pid"] == proxy.pid
         late.send(request()[30:])
@@ -204,6 +213,8 @@ def test_the_old_process_goes_on_when_the_new_one_is_killed_before_it_has_all(
         if driver == "transport":
             client.send_text("still here")
             assert server.read_message() == b"still here"
+    # They accept no more, but one that was accepted before they knew would be turned away.
+    assert until(lambda: not any(map(runs, orphans)))
     for _ in range(4):
         is_served(door, upstream)
     proxy.ask("upgrade")

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import re
 import socket
-import subprocess
 import tempfile
 import threading
-import time
 from contextlib import ExitStack, suppress
 from itertools import takewhile
 from pathlib import Path
@@ -20,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import pytest
 from support import nginx
-from support.nginx import free_ports
+from support.nginx import NginxFile, free_ports
 from support.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -348,35 +346,6 @@ def write_config(folder: Path, backend: int, dead: int) -> tuple[Path, Running]:
     return path, Running(ports)
 
 
-class Nginx:
-    """nginx with a file of its own."""
-
-    def __init__(self, config: Path, ports: tuple[int, ...]) -> None:
-        self._config = config
-        self._port = ports[0]
-
-    def __enter__(self) -> Self:
-        folder = self._config.parent
-        for name in ("logs", "client_body_temp", "proxy_temp"):
-            (folder / name).mkdir()
-        text = f"daemon off; user root; pid {folder}/pid; error_log {folder}/log info;\n"
-        self._config.write_text(text + self._config.read_text())
-        command = [str(nginx.binary()), "-p", str(folder), "-e", str(folder / "log")]
-        self._process = subprocess.Popen([*command, "-c", str(self._config)])
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and self._process.poll() is None:
-            with suppress(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.1", self._port)).close()
-                return self
-            time.sleep(0.02)
-        self._process.kill()
-        raise AssertionError(f"nginx did not come up: {(folder / 'log').read_text()}")
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(PATIENCE)
-
-
 class Stage(NamedTuple):
     nginx: Running
     fastws: Running
@@ -390,7 +359,7 @@ def stage() -> Iterator[Stage]:
         (dead,) = free_ports(1)
         folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2)]
         config, theirs = write_config(folders[0], backend.port, dead)
-        stack.enter_context(Nginx(config, theirs.ports))
+        stack.enter_context(NginxFile(config, theirs.ports[0]))
         config, ours = write_config(folders[1], backend.port, dead)
         stack.enter_context(Proxy(listen=(), flags=(str(config),), driver="epoll"))
         yield Stage(theirs, ours, backend)

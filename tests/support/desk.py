@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from support.upstreams import peers
 
+from fastws._board import Board
 from fastws._pipe import Rules
 from fastws.config.model import Limits, Timeouts
 from fastws.proxy.decision import Forward, Reply
@@ -166,6 +167,7 @@ class Group:
     """An upstream of as many servers, asked in their order."""
 
     def __init__(self, servers: int = 1) -> None:
+        self.name = "group"
         self.peers = peers(*[1] * servers)
         self.idle = Idle()
 
@@ -221,11 +223,13 @@ class Desk:
             page=page,
             routes=self,
             trusts=lambda _: False,
+            client=lambda _: "",
         )
         self.loop = self.watchdog = self.clock = Clock()
         self.connector = Connector()
         self.access_log = Log()
         self.idle: set[Downstream] = set()
+        self.counts = Board(1, 1, 0).worker(0)
         self.draining = self.leaving = self.full = False
         self.connections = 0
 
@@ -237,6 +241,12 @@ class Desk:
         if isinstance(self.decision, Exception):
             raise self.decision
         return self.decision
+
+    def rests(self, downstream: Downstream) -> None:
+        self.idle.add(downstream)
+
+    def works(self, downstream: Downstream) -> None:
+        self.idle.discard(downstream)
 
     def opened(self) -> None:
         self.connections += 1

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastws.config.model import Limits
 from fastws.protocol.head import RequestHead
+from fastws.proxy.trace import Recorder, Trace
 
 if TYPE_CHECKING:
     from fastws.protocol.proxy_header import ProxyHeader
@@ -31,6 +32,9 @@ class Incoming:
         self.listener = listener
         self.tls = tls
         self.handshake = handshake
+        self.connection = 1
+        self.trace = Trace(0.0)
+        self.recorder: Recorder | None = None
 
 
 def get(target: str = "/", *headers: str, host: str = "a.test", **options: object) -> Incoming:

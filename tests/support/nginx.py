@@ -97,3 +97,32 @@ class Nginx:
             time.sleep(0.02)
         self._process.kill()
         raise AssertionError(f"nginx did not come up: {log.read_text()}")
+
+
+class NginxFile:
+    """nginx with a file of its own, which listens on this port."""
+
+    def __init__(self, config: Path, port: int) -> None:
+        self._config = config
+        self._port = port
+
+    def __enter__(self) -> Self:
+        folder = self._config.parent
+        for name in ("logs", "client_body_temp", "proxy_temp"):
+            (folder / name).mkdir()
+        text = f"daemon off; user root; pid {folder}/pid; error_log {folder}/log info;\n"
+        self._config.write_text(text + self._config.read_text())
+        command = [str(binary()), "-p", str(folder), "-e", str(folder / "log")]
+        self._process = subprocess.Popen([*command, "-c", str(self._config)])
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with suppress(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", self._port)).close()
+                return self
+            time.sleep(0.02)
+        self._process.kill()
+        raise AssertionError(f"nginx did not come up: {(folder / 'log').read_text()}")
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(PATIENCE)

@@ -55,15 +55,19 @@ class Rule(msgspec.Struct, frozen=True):
 
 _USED = """
 hslx    1     allow deny
+hsl     1+    error_log
+hslix   1+    access_log
 hsl     1!    default_type
 m       0{!   events http
 m       1     worker_processes
-m       1!    worker_shutdown_timeout
+m       1!    pid worker_shutdown_timeout
+m       1+    error_log
 mehslIixu 1     include
 h       0{    server
 h       1-2{  geo
 h       1{    upstream
 h       2{    map split_clients
+h       2+    log_format
 hs      1     ssl_certificate ssl_certificate_key
 hs      1!    client_header_timeout max_headers ssl_ciphers
 hs      1+    ssl_protocols
@@ -91,6 +95,7 @@ hsli    1!    add_header_inherit
 hsli    2+    error_page
 hsli    2-3   add_header
 s       1+    listen server_name
+sl      0-1   stub_status
 sl      1+{   if
 sl      1-2{  location
 slIi    0     break
@@ -134,7 +139,7 @@ hsl     1!    proxy_ssl_ciphers proxy_ssl_verify_depth server_tokens proxy_buffe
 hsl     1+    proxy_ssl_protocols
 hsl     flag! proxy_ssl_session_reuse proxy_socket_keepalive
 m       1     env load_module ssl_engine worker_priority
-m       1!    debug_points google_perftools_profiles lock_file pid timer_resolution
+m       1!    debug_points google_perftools_profiles lock_file timer_resolution
 m       1!    worker_rlimit_core working_directory
 m       1+    worker_cpu_affinity
 m       1-2   user
@@ -169,13 +174,6 @@ hsli    flag! sendfile
 sl      1!    referer_hash_bucket_size referer_hash_max_size
 """
 
-_LOGS = """
-hsl     1+    error_log
-m       1+    error_log
-hslix   1+    access_log
-h       2+    log_format
-"""
-
 _IDLE = """
 h       2     limit_conn_zone
 h       3     limit_req_zone
@@ -201,7 +199,6 @@ hsl     flag! autoindex autoindex_exact_size autoindex_localtime create_full_put
 hsl     flag! log_not_found mp4_start_key_frame open_file_cache_errors open_file_cache_events
 hsli    1     root
 hsli    1-2   expires
-sl      0-1   stub_status
 sl      2+    try_files
 l       0     empty_gif flv mp4
 l       1     alias
@@ -351,7 +348,6 @@ _TABLES = (
     (Fate.USED, "", _USED),
     (Fate.GUARD, "without it clients get in, or get through, that nginx keeps out", _GUARD),
     (Fate.OWN_WAY, "it tunes nginx's workings; fastws has its own", _OWN),
-    (Fate.OWN_WAY, "fastws logs to standard error, in its own format", _LOGS),
     (Fate.OWN_WAY, "it guards nothing by itself", _IDLE),
     (Fate.LEFT_OUT, "fastws serves no files", _FILES),
     (Fate.LEFT_OUT, "fastws has no cache", _CACHE),

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastws.config.expected import show
 from fastws.config.nginx.findings import Findings, Level
+from fastws.config.nginx.logging import AccessLogs
 from fastws.config.nginx.parser import Directive
 from fastws.config.nginx.passing import Target, Upstreams, number, read_target
 from fastws.config.nginx.said import Said, said
@@ -31,8 +32,9 @@ _OFF = "off"
 class Levels:
     """Makes actions of levels."""
 
-    def __init__(self, upstreams: Upstreams, findings: Findings) -> None:
+    def __init__(self, upstreams: Upstreams, access_logs: AccessLogs, findings: Findings) -> None:
         self._upstreams = upstreams
+        self._access_logs = access_logs
         self._findings = findings
 
     def action(self, scope: Scope, passing: Scope | None = None) -> Raw:
@@ -43,6 +45,7 @@ class Levels:
         passing = passing or scope
         raw: Raw = {
             "access": _said_each(scope.nearest_of("allow", "deny"), _access),
+            "access_logs": self._access_logs.names(scope),
             "max_body": _first(scope, "client_max_body_size", "1m"),
             "add_headers": _said_each(_added(scope), _added_header),
             "error_pages": _said_each(scope.nearest("error_page"), self._error_page),
@@ -53,6 +56,8 @@ class Levels:
         }
         if passing.own("proxy_pass"):
             raw |= self._proxied(scope, passing)
+        elif passing.own("stub_status"):
+            raw["stub_status"] = True
         elif tried := passing.own("try_files"):
             raw["otherwise"] = said(tried[0].values[-1], tried[0])
         return raw
@@ -151,6 +156,9 @@ def location_path(scope: Scope) -> str:
 
 def tell_unused(scope: Scope, findings: Findings) -> None:
     """Add what is left out of values that are only used in part."""
+    for directive in scope.own("error_log"):
+        why = "fastws has one log for all: that of error_log at the main level"
+        findings.add(Level.NOTE, directive.place, "error_log is passed over", why)
     for directive in scope.own("try_files"):
         findings.add(
             Level.LEFT_OUT,

@@ -8,12 +8,14 @@ from fastws.config.expected import show
 from fastws.config.nginx.findings import Findings, Level, Place
 from fastws.config.nginx.levels import Levels, tell_unused
 from fastws.config.nginx.listening import Listening
+from fastws.config.nginx.logging import AccessLogs, error_log
 from fastws.config.nginx.parser import Directive
 from fastws.config.nginx.passing import Upstreams, number
 from fastws.config.nginx.rewriting import Rewriting
 from fastws.config.nginx.said import Said, said, settle
 from fastws.config.nginx.scope import Scope, open_scope
 from fastws.config.nginx.tables import network, tables
+from fastws.config.nginx.writable import writable_file
 
 Raw = dict[str, Any]
 Tree = tuple[Directive, ...]
@@ -33,14 +35,17 @@ def translate(
     http = _http(tree, context)
     blocks = {each.values[0]: each for each in http.own("upstream")}
     upstreams = Upstreams(blocks, findings, folder)
-    servers = _Servers(upstreams, findings, folder)
+    access_logs = AccessLogs(http, findings, folder, whole=context == "m")
+    servers = _Servers(upstreams, access_logs, findings, folder)
     sites = servers.sites(http, tree if context in "sl" else ())
     raw: Raw = {
         "listeners": servers.listeners(),
         "upstreams": upstreams.all,
         "maps": tables(http, findings),
+        "access_logs": access_logs.all,
         "sites": sites,
-        **_whole(tree, http),
+        "log": error_log(open_scope(None, tree, None), http, findings, folder),
+        **_whole(tree, http, findings, folder),
     }
     return settle({key: value for key, value in raw.items() if value})
 
@@ -52,13 +57,15 @@ def _http(tree: Tree, context: str) -> Scope:
     return main if context == "h" else open_scope(None, (), None)
 
 
-def _whole(tree: Tree, http: Scope) -> Raw:
+def _whole(tree: Tree, http: Scope, findings: Findings, folder: Path) -> Raw:
     """Return what is for the process, and what fastws has for all servers alike."""
     main = open_scope(None, tree, None)
     servers = list(http.inside("server"))
     raw: Raw = {"timeouts": {}, "limits": {}, "drain": {}}
     if count := main.own("worker_processes"):
         raw["workers"] = said(number(count[0].values[0]), count[0])
+    if (pid := main.own("pid")) and (file := writable_file(pid[0], folder, findings)):
+        raw["pid"] = said(file, pid[0])
     if seconds := main.own("worker_shutdown_timeout"):
         raw["drain"]["timeout"] = said(seconds[0].values[0], seconds[0])
     for scope in [http, *servers]:
@@ -74,9 +81,11 @@ def _whole(tree: Tree, http: Scope) -> Raw:
 
 
 class _Servers:
-    def __init__(self, upstreams: Upstreams, findings: Findings, folder: Path) -> None:
+    def __init__(
+        self, upstreams: Upstreams, access_logs: AccessLogs, findings: Findings, folder: Path
+    ) -> None:
         self._findings = findings
-        self._levels = Levels(upstreams, findings)
+        self._levels = Levels(upstreams, access_logs, findings)
         self._rewriting = Rewriting(self._levels, findings)
         self._listening = Listening(findings, folder)
         self._hosts: dict[int, list[str]] = {}

@@ -9,10 +9,13 @@ from fastws.proxy.decision import Forward
 from fastws.proxy.rules import tunnel_rules
 from fastws.proxy.sites.answers import Answer, Answers
 from fastws.proxy.sites.headers import HeaderLines
+from fastws.proxy.sites.lines import AccessLog
 
 if TYPE_CHECKING:
+    from fastws._board import Board
     from fastws._pipe import Rules
     from fastws.config import model
+    from fastws.observe.files import LogFiles
     from fastws.proxy.sites.variables import Variables
     from fastws.proxy.sites.visit import Visit
     from fastws.proxy.sites.ways import Ways
@@ -21,7 +24,18 @@ if TYPE_CHECKING:
 class Actions:
     """Makes the live forms of actions."""
 
-    def __init__(self, config: model.Config, ways: Ways, variables: Variables) -> None:
+    def __init__(
+        self,
+        config: model.Config,
+        ways: Ways,
+        variables: Variables,
+        files: LogFiles | None,
+        board: Board,
+    ) -> None:
+        self.board = board
+        self.access_logs = {
+            each.name: AccessLog(each, variables, files) for each in config.access_logs if files
+        }
         self.variables = variables
         self.ways = ways
         self._config = config
@@ -44,6 +58,9 @@ class Action:
 
     def __init__(self, written: model.Action, actions: Actions, size: int) -> None:
         variables = actions.variables
+        logs = actions.access_logs
+        self.access_logs = [logs[name] for name in written.access_logs if name in logs]
+        self.counts = actions.board if written.stub_status else None  # what it tells of
         self.access = written.access
         self.otherwise = variables.text(written.otherwise) if written.otherwise else None
         self.default_type = written.default_type.encode()

@@ -41,7 +41,7 @@ class Answers:
 
     def __init__(self, written: model.Action, variables: Variables) -> None:
         self._added = [
-            (header.name.encode() + b": ", variables.text(header.value), header.always)
+            (header.name.encode(), variables.text(header.value), header.always)
             for header in written.add_headers
         ]
         self.hidden = frozenset(name.lower().encode() for name in written.hide_headers)
@@ -56,10 +56,10 @@ class Answers:
         self._paths = _replacements(written.cookie_paths, variables)
 
     def added(self, visit: Visit, status: int) -> list[tuple[bytes, bytes]]:
-        """Return the starts and values of the headers that are added to an answer."""
+        """Return the headers that are added to an answer."""
         return [
-            (start, escapes.in_header(found))
-            for start, value, always in self._added
+            (name, escapes.in_header(found))
+            for name, value, always in self._added
             if (always or status in _WELL) and (found := value(visit))
         ]
 
@@ -67,8 +67,9 @@ class Answers:
         """Return the lines to add to an upstream's answer, and the names that do not go on."""
         visit.response = head
         visit.status = head.status if visit.error_status is None else visit.error_status
-        lines = [start + value + b"\r\n" for start, value in self.added(visit, visit.status)]
-        hidden = self.hidden
+        visit.added = self.added(visit, visit.status)
+        visit.hidden = hidden = self.hidden
+        lines = [b"%b: %b\r\n" % header for header in visit.added]
         if self._redirects:
             for name in _REDIRECTING:
                 changed = self._readdressed(visit, name, head.values(name))

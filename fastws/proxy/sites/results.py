@@ -13,11 +13,15 @@ BODILESS = frozenset({204, 304})
 
 @dataclass(slots=True, frozen=True)
 class Result:
-    """A status with a text, or with the Location of a redirect, or with neither."""
+    """A status with a text, or with the Location of a redirect, or with neither.
+
+    The text is of the location's default type, unless it has a ``kind`` of its own.
+    """
 
     status: int
     text: bytes | None = None
     location: bytes | None = None
+    kind: bytes = b""
 
 
 def body(status: int) -> bytes:

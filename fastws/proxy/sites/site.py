@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from fastws.errors import HANG_UP, Reject
 from fastws.protocol.host import host_name
 from fastws.proxy.decision import Forward, Reply
-from fastws.proxy.sites import escapes
+from fastws.proxy.real_address import RealAddress
+from fastws.proxy.sites import escapes, stub_status
 from fastws.proxy.sites.locations import Location, Locations
-from fastws.proxy.sites.real_address import RealAddress
 from fastws.proxy.sites.results import BODILESS, REDIRECTS, Result, body
 from fastws.proxy.sites.steps import compile_steps
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fastws.proxy.sites.visit import Visit
 
 _PORTS = {False: 80, True: 443}
+_PLAIN_TEXT = b"text/plain"
 
 
 class Site:
@@ -109,6 +110,14 @@ class Site:
             return self._finish(visit, Result(403))
         if action.passes_on:
             return action.forward(visit)
+        if action.counts:
+            page = stub_status.text(action.counts)
+            return self._finish(visit, Result(200, page, kind=_PLAIN_TEXT))
+        return self._otherwise(visit)
+
+    def _otherwise(self, visit: Visit) -> Forward | Reply:
+        """Go on where requests are sent that are not passed on."""
+        action = visit.action
         if action.otherwise is None:
             return self._finish(visit, Result(404))
         to = action.otherwise(visit)
@@ -156,10 +165,11 @@ class Site:
         if result.location:
             headers.append((b"Location", self.absolute(visit, result.location)))
         if status not in BODILESS:
-            kind = action.default_type if result.text is not None else b"text/plain"
-            headers.append((b"Content-Type", kind))
+            kind = action.default_type if result.text is not None else _PLAIN_TEXT
+            headers.append((b"Content-Type", result.kind or kind))
         visit.status = status
-        headers += [(start[:-2], value) for start, value in action.answers.added(visit, status)]
+        headers += action.answers.added(visit, status)
+        visit.added = headers
         return Reply(status, tuple(headers), text)
 
     def absolute(self, visit: Visit, location: bytes) -> bytes:

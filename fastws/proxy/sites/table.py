@@ -15,7 +15,9 @@ from fastws.proxy.sites.ways import Ways
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from fastws._board import Board
     from fastws.config import model
+    from fastws.observe.files import LogFiles
     from fastws.proxy.decision import Forward, Incoming, Reply
     from fastws.proxy.sites.variables import Variables
     from fastws.upstream.group import Upstream
@@ -35,9 +37,14 @@ class SiteTable:
     """All sites of a configuration, by the addresses that they are at."""
 
     def __init__(
-        self, config: model.Config, upstreams: Mapping[str, Upstream], variables: Variables
+        self,
+        config: model.Config,
+        upstreams: Mapping[str, Upstream],
+        variables: Variables,
+        files: LogFiles | None,
+        board: Board,
     ) -> None:
-        actions = Actions(config, Ways(upstreams, variables), variables)
+        actions = Actions(config, Ways(upstreams, variables), variables, files, board)
         self._sites = [(written, Site(written, actions)) for written in config.sites]
         self._everywhere = _Sites(self._sites, self._sites[0][1])
         self._at: dict[_Place, _Sites] = {}
@@ -55,6 +62,7 @@ class SiteTable:
         found = sites.by_host.find(host_name(hosts[0]) if hosts else b"")
         site, match = found or (sites.default, None)
         visit = Visit(incoming, site, *site.client(incoming))
+        incoming.recorder = visit
         if match:
             visit.take(match)
         try:

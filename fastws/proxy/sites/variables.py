@@ -6,13 +6,12 @@ import binascii
 import os
 import secrets
 import socket
-import time
 from base64 import b64decode
 from collections.abc import Callable, Iterable
-from email.utils import formatdate
 from typing import TYPE_CHECKING, cast
 
 from fastws.protocol.host import host_name
+from fastws.proxy import late
 from fastws.proxy.sites.maps import lookup
 from fastws.upstream import key
 
@@ -38,17 +37,11 @@ class Variables:
         if name in self._mapped:
             # Not made yet, where maps ask for maps.
             return lambda visit: self._maps[name](visit)  # noqa: PLW0108
-        if name in _VARIABLES:
-            return _VARIABLES[name]
-        if len(name) == 1 and name in "123456789":
-            return _group(int(name))
-        family, _, rest = name.partition("_")
-        if rest and family in _FAMILIES:
-            return _FAMILIES[family](rest)
-        for prefix in _OF_ANSWERS:
-            if name.startswith(prefix):
-                return _answer_header(name.removeprefix(prefix))
-        return lambda visit: visit.values.get(name, b"")
+        return _built_in(name) or (lambda visit: visit.values.get(name, b""))
+
+    def is_set(self, name: str) -> bool:
+        """Whether a variable's value is the configuration's, so that it is one if it is empty."""
+        return name in self._mapped or _built_in(name) is None
 
     def key(self, template: Template) -> key.Key:
         """Return the function of what an upstream hashes; it is asked with a visit, as all are."""
@@ -62,6 +55,27 @@ class Variables:
         if len(parts) == 1:
             return parts[0]
         return lambda visit: b"".join([part(visit) for part in parts])
+
+
+def _built_in(name: str) -> Value | None:
+    """Return the function of a variable that is nginx's own."""
+    if name in late.VARIABLES:
+        return _late(late.VARIABLES[name])
+    if name in _VARIABLES:
+        return _VARIABLES[name]
+    if len(name) == 1 and name in "123456789":
+        return _group(int(name))
+    family, _, rest = name.partition("_")
+    if rest and family in _FAMILIES:
+        return _FAMILIES[family](rest)
+    for prefix, family_of_answers in _OF_ANSWERS.items():
+        if name.startswith(prefix):
+            return family_of_answers(name.removeprefix(prefix))
+    return None
+
+
+def _late(read: late.Late) -> Value:
+    return lambda visit: read(visit.trace)
 
 
 def _nothing(_: Visit) -> bytes:
@@ -93,6 +107,19 @@ def _arg(name: str) -> Value:
     return read
 
 
+def _sent_header(name: str) -> Value:
+    header = name.replace("_", "-").encode()
+
+    def read(visit: Visit) -> bytes:
+        response = visit.response
+        passed = response.values(header) if response and header not in visit.hidden else []
+        return b", ".join(
+            [*passed, *(value for name, value in visit.added if name.lower() == header)]
+        )
+
+    return read
+
+
 def _answer_header(name: str) -> Value:
     header = name.replace("_", "-").encode()
 
@@ -117,7 +144,7 @@ def _forwarded_for(visit: Visit) -> bytes:
 
 
 def _server_port(visit: Visit) -> bytes:
-    return b"%d" % visit.incoming.listener[1]
+    return b"%d" % visit.listener[1]
 
 
 def _remote_port(visit: Visit) -> bytes:
@@ -171,26 +198,34 @@ def _remote_user(visit: Visit) -> bytes:
 
 
 def _status(visit: Visit) -> bytes:
-    return b"%d" % visit.status if visit.status else b""
+    status = visit.trace.status or visit.status
+    return b"%03d" % status if status else b""
 
 
-def _of_the_answer(visit: Visit) -> bytes:
-    return b"%d" % visit.response.status if visit.response else b""
+def _ssl_protocol(visit: Visit) -> bytes:
+    found = visit.incoming.transport.get_extra_info("cipher") if visit.incoming.tls else None
+    return found[1].encode() if found else b""
+
+
+def _ssl_cipher(visit: Visit) -> bytes:
+    found = visit.incoming.transport.get_extra_info("cipher") if visit.incoming.tls else None
+    return found[0].encode() if found else b""
 
 
 _VARIABLES: dict[str, Value] = {
     "args": lambda visit: visit.args,
     "binary_remote_addr": key.binary_remote_addr,
+    "connection": lambda visit: b"%d" % visit.incoming.connection,
     "content_length": _header(b"content-length"),
     "content_type": _header(b"content-type"),
     "document_uri": lambda visit: visit.path,
+    "gzip_ratio": _nothing,
     "host": _host,
     "hostname": lambda _: socket.gethostname().encode(),
     "http2": _nothing,
     "http3": _nothing,
     "https": lambda visit: b"on" if visit.incoming.tls else b"",
     "is_args": lambda visit: b"?" if visit.args else b"",
-    "msec": lambda _: b"%.3f" % time.time(),
     "nginx_version": _nothing,
     "pid": lambda _: b"%d" % os.getpid(),
     "proxy_add_x_forwarded_for": _forwarded_for,
@@ -207,21 +242,20 @@ _VARIABLES: dict[str, Value] = {
     "remote_port": _remote_port,
     "remote_user": _remote_user,
     "request": _request,
+    "request_body": _nothing,
     "request_filename": _nothing,
     "request_id": _request_id,
     "request_method": lambda visit: visit.request.method,
     "request_uri": lambda visit: visit.request.target,
     "scheme": lambda visit: b"https" if visit.incoming.tls else b"http",
-    "server_addr": lambda visit: visit.incoming.listener[0].encode(),
+    "server_addr": lambda visit: visit.listener[0].encode(),
     "server_name": lambda visit: visit.site.name,
     "server_port": _server_port,
     "server_protocol": _server_protocol,
+    "ssl_cipher": _ssl_cipher,
+    "ssl_protocol": _ssl_protocol,
     "status": _status,
-    "time_iso8601": lambda _: time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()).encode(),
-    "time_local": lambda _: formatdate(usegmt=True).encode(),
-    "upstream_addr": _nothing,
     "upstream_cache_status": _nothing,
-    "upstream_status": _of_the_answer,
     "uri": lambda visit: visit.path,
 }
 _FAMILIES: dict[str, Callable[[str], Value]] = {
@@ -229,4 +263,7 @@ _FAMILIES: dict[str, Callable[[str], Value]] = {
     "http": key.header,
     "cookie": key.cookie,
 }
-_OF_ANSWERS = ("sent_http_", "upstream_http_")
+_OF_ANSWERS: dict[str, Callable[[str], Value]] = {
+    "sent_http_": _sent_header,
+    "upstream_http_": _answer_header,
+}

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastws.protocol.target import normal_path
+from fastws.proxy.sites import lines
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
+
     import regex
 
     from fastws.config import model
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
     from fastws.proxy.decision import Incoming
     from fastws.proxy.sites.actions import Action
     from fastws.proxy.sites.site import Site
+    from fastws.proxy.trace import Record
 
 # nginx's: so often a request may be sent to another location.
 _MOST_TURNS = 10
@@ -29,14 +34,17 @@ class Visit:
 
     __slots__ = (
         "action",
+        "added",
         "args",
         "changed",
         "error_status",
+        "hidden",
         "host",
         "in_error",
         "in_location",
         "incoming",
         "internal",
+        "listener",
         "match",
         "path",
         "port",
@@ -47,6 +55,7 @@ class Visit:
         "rewritten",
         "site",
         "status",
+        "trace",
         "turns",
         "values",
     )
@@ -58,7 +67,10 @@ class Visit:
         request = incoming.request
         target = request.target
         self.incoming = incoming
+        # What is logged is read when the connection may be closed, or have another request.
         self.request: RequestHead = request
+        self.trace = incoming.trace
+        self.listener = incoming.listener
         self.site = site
         self.host = host
         self.port = port
@@ -76,7 +88,24 @@ class Visit:
         self.proxy_host = b""
         self.proxy_port = b""
         self.response: ResponseHead | None = None
+        # The headers of our own in the answer, and those of the upstream that do not go on.
+        self.added: Sequence[tuple[bytes, bytes]] = ()
+        self.hidden: AbstractSet[bytes] = frozenset()
         self.status = 0
+
+    @property
+    def client(self) -> tuple[str, int]:
+        """The client's address and port."""
+        return self.host, self.port
+
+    def over(self) -> None:
+        """Write the lines of a request that is over."""
+        for log in self.action.access_logs:
+            log.write(self)
+
+    def record(self) -> Record | None:
+        """Return what a tunnel that opens is remembered by, None if nobody wants to know."""
+        return lines.record(self.action.access_logs, self)
 
     @property
     def quoted(self) -> bool:

@@ -19,6 +19,8 @@ from fastws.errors import ConfigError
         "set $a b; # c",
         "a {\r\n}\r\n",
         "}",
+        "log_format a escape=json b;\nserver { }",
+        "add_header Strict-Transport-Security max-age=1;",
     ],
 )
 def test_what_nginx_would_write(text: str) -> None:
@@ -35,6 +37,7 @@ def test_what_nginx_would_write(text: str) -> None:
         "[[upstreams]]",
         'a.b = { c = "d" }',
         '"a b" = "{"',
+        "a . 'b c'.d-e = 1",
         "a = {",
         "workers 2",
         "a = '''\n;\n'''",

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastws.observe import log as module
+from fastws.observe import writer
 from fastws.observe.log import Log
 
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -141,7 +142,7 @@ def test_lines_of_a_turn_are_written_together(
 ) -> None:
     log = Log(pipe[1])
     writes: list[bytes] = []
-    monkeypatch.setattr(module.os, "write", lambda _, data: writes.append(data) or len(data))
+    monkeypatch.setattr(os, "write", lambda _, data: writes.append(data) or len(data))
 
     def scenario() -> None:
         log.info("one")
@@ -171,7 +172,7 @@ def test_a_full_reader_is_tried_again(pipe: tuple[int, int]) -> None:
 def test_lines_beyond_the_bound_are_lost_and_counted(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_LINES", 10)
+    monkeypatch.setattr(writer, "_MOST_LINES", 10)
     log = Log(pipe[1])
     filled = fill(pipe[1])
 
@@ -249,7 +250,7 @@ def test_a_full_disk_loses_lines_but_tears_none(
         room -= written
         return written
 
-    monkeypatch.setattr(module.os, "write", write_what_fits)
+    monkeypatch.setattr(os, "write", write_what_fits)
     for i in range(10):
         log.info("event", id=i)
     room = 10_000

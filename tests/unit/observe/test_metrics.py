@@ -9,6 +9,7 @@ from fastws.observe.metrics import render
 STATUS: dict[str, Any] = {
     "totals": {
         "accepted": 9,
+        "requests": 12,
         "opened": 8,
         "bytes_in": 1,
         "bytes_out": 2,

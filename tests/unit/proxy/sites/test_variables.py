@@ -2,11 +2,12 @@ import pytest
 from support.sites import server
 
 from fastws.config.variables import OF_KEYS, OF_SITES
+from fastws.proxy import late
 from fastws.proxy.sites import variables
 
 
 def test_every_variable_that_may_be_written_is_there() -> None:
-    assert set(variables._VARIABLES) == {*OF_KEYS, *OF_SITES}
+    assert {*variables._VARIABLES, *late.VARIABLES} == {*OF_KEYS, *OF_SITES}
 
 
 @pytest.mark.parametrize(
