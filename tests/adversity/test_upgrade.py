@@ -217,9 +217,20 @@ def test_the_old_process_goes_on_when_the_new_one_is_killed_before_it_has_all(
     assert until(lambda: not any(map(runs, orphans)))
     for _ in range(4):
         is_served(door, upstream)
+        assert is_kept(door, upstream)
     proxy.ask("upgrade")
     is_served(door, upstream)
     proxy.forgive("upgrade_failed", "tunnels_stay")
+
+
+def is_kept(door: str, upstream: Upstream) -> bool:
+    """Whether a plain request may be followed by another."""
+    with connect(door) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        with upstream.accept() as server:
+            server.read_head()
+            server.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+            return client.read_head().all("Connection") != ["close"]
 
 
 def test_both_processes_end_when_they_are_told_to_while_tunnels_move(
