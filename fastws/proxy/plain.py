@@ -296,6 +296,7 @@ class PlainRequest(Session):
     def _write_down(self, *, upward: int = 0, whole: bool = False) -> None:
         upward += self._upload.moved if self._upload else 0
         super()._write_down(upward=upward, whole=whole)
+        self._upload = None  # which has this request: nothing else would part them
 
     def _log(self, ending: str, reason: str = "") -> None:
         downstream = self._downstream
