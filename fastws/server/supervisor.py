@@ -140,7 +140,9 @@ class Supervisor:
                 await self._entrances.open()
             await self._begin(config)
             if not self._stops:
-                self._write_pid()
+                self._write_pid()  # before the old process removes the file
+                if self._predecessor:
+                    self._predecessor.serving()
                 self._announce()
             await self.stopped.wait()
             await self._entrances.finish()
@@ -168,8 +170,6 @@ class Supervisor:
             if not self._stops:
                 raise
         self.ready = not self._stops
-        if self._predecessor and self.ready:
-            self._predecessor.serving()
 
     async def _own(self) -> None:
         """Wait until the process lets us serve whose place we take, if there is one.
