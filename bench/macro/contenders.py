@@ -61,7 +61,8 @@ def fill(text: str, places: dict[str, str]) -> str:
 
 
 # A plain request has no Connection header: with the usual `close` nginx would keep no connection to
-# the backend. And it would write a body to a file before it sends it on.
+# the backend. It would write a body to a file before it sends it on, and end a connection after its
+# thousandth request.
 NGINX_CONFIG = """\
 daemon off;
 user root;
@@ -75,6 +76,7 @@ events {
 
 http {
     access_log off;
+    keepalive_requests 1000000000;
     client_max_body_size 0;
     proxy_request_buffering off;
     client_body_temp_path @directory@/body;
