@@ -523,9 +523,10 @@ class Config(_Struct, frozen=True, kw_only=True):
     The forwarding headers of a downstream in ``trusted_proxies`` are believed; by default nobody's
     are. Requests go by ``routes``, or by ``sites`` with the variables of ``maps``, which log to
     ``access_logs``. ``workers`` is the number of processes; 0: one per core (nginx:
-    worker_processes auto). ``driver`` moves the bytes of tunnels; ``auto`` is the fastest that
-    works here. ``pid`` is a file for the process's number, and ``control`` the path of the Unix
-    socket for commands: by default one in the runtime directory.
+    worker_processes auto); with ``pin_workers`` each stays on a core of its own. ``driver`` moves
+    the bytes of tunnels; ``auto`` is the fastest that works here. ``pid`` is a file for the
+    process's number, and ``control`` the path of the Unix socket for commands: by default one in
+    the runtime directory.
     """
 
     listeners: tuple[Listener, ...] = ()
@@ -540,6 +541,7 @@ class Config(_Struct, frozen=True, kw_only=True):
     log: Log = Log()
     trusted_proxies: tuple[Network, ...] = ()
     workers: Annotated[int, read_workers] = 0
+    pin_workers: bool = False
     driver: Driver = "auto"
     pid: Text | None = None
     control: Text | None = None

@@ -27,6 +27,7 @@ from fastws.server.channel import Channel
 from fastws.server.drain import delays, drain
 from fastws.server.logs import OpenLog
 from fastws.server.messages import Door, Plan
+from fastws.server.pinning import pin
 
 # RFC 6455 section 7.4.1
 GOING_AWAY = 1001
@@ -54,10 +55,11 @@ _orders = msgspec.json.Decoder(messages.Order)
 
 @dataclass
 class Birth:
-    """What a worker serves at the beginning, and at which sockets."""
+    """What a worker serves at the beginning, at which sockets, and the place that it takes."""
 
     plan: Plan
     doors: list[Door]
+    place: int
 
 
 @dataclass
@@ -71,6 +73,8 @@ class _Next:
 
 def main(birth: Birth, counts: WorkerCounts, channel: socket.socket) -> int:
     """Serve until the supervisor says to stop, or is gone; the exit status."""
+    if birth.plan.config.pin_workers:
+        pin(birth.place)
     logs = OpenLog(birth.plan.config.log)
     log = logs.log
     try:

@@ -151,7 +151,7 @@ class Workers:
 
         async def one(place: int) -> None:
             born: asyncio.Future[Child] = self._loop.create_future()
-            self._due.append((place, worker.Birth(plan, doors(place)), born))
+            self._due.append((place, worker.Birth(plan, doors(place), place), born))
             self._loop.stop()
             child = await born
             begun.append(child)

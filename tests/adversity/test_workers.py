@@ -47,6 +47,14 @@ def test_connections_spread_over_the_workers(
         assert min(shares) > (50 if listen[0] == "1" else 0)
 
 
+def test_workers_may_be_kept_on_cores(upstream: Upstream) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    with Proxy(upstream, workers=2, settings={"pin_workers": "true"}) as proxy:
+        assert [os.sched_getaffinity(pid) for pid in sorted(proxy.worker_pids)] == [
+            {cores[place % len(cores)]} for place in range(2)
+        ]
+
+
 def test_round_robin_is_one_for_all_workers(upstream: Upstream, second: Upstream) -> None:
     with Proxy(upstream, second, workers=2) as proxy, ExitStack() as stack:
         for number in range(40):

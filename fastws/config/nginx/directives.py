@@ -61,7 +61,7 @@ hsl     1!    default_type
 m       0{!   events http
 m       1     worker_processes
 m       1!    pid worker_shutdown_timeout
-m       1+    error_log
+m       1+    error_log worker_cpu_affinity
 mehslIixu 1     include
 h       0{    server
 h       1-2{  geo
@@ -141,7 +141,6 @@ hsl     flag! proxy_ssl_session_reuse proxy_socket_keepalive
 m       1     env load_module ssl_engine worker_priority
 m       1!    debug_points google_perftools_profiles lock_file timer_resolution
 m       1!    worker_rlimit_core working_directory
-m       1+    worker_cpu_affinity
 m       1-2   user
 m       2-3   thread_pool
 m       flag! daemon master_process pcre_jit ssl_object_cache_inheritable

@@ -50,6 +50,18 @@ def translate(
     return settle({key: value for key, value in raw.items() if value})
 
 
+def _affinity(main: Scope, findings: Findings) -> Raw:
+    """Return what keeps workers on cores."""
+    written = main.own("worker_cpu_affinity")
+    if not written:
+        return {}
+    if written[0].values == ("auto",):
+        return {"pin_workers": said(value=True, directive=written[0])}
+    why = "fastws chooses the cores; auto keeps each worker on one"
+    findings.add(Level.LEFT_OUT, written[0].place, "worker_cpu_affinity", why)
+    return {}
+
+
 def _http(tree: Tree, context: str) -> Scope:
     main = open_scope(None, tree, None)
     if context == "m":
@@ -64,6 +76,7 @@ def _whole(tree: Tree, http: Scope, findings: Findings, folder: Path) -> Raw:
     raw: Raw = {"timeouts": {}, "limits": {}, "drain": {}}
     if count := main.own("worker_processes"):
         raw["workers"] = said(number(count[0].values[0]), count[0])
+    raw |= _affinity(main, findings)
     if (pid := main.own("pid")) and (file := writable_file(pid[0], folder, findings)):
         raw["pid"] = said(file, pid[0])
     if seconds := main.own("worker_shutdown_timeout"):

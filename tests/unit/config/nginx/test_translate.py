@@ -47,6 +47,13 @@ def test_how_a_location_matches(written: str, match: str, path: str) -> None:
     assert (location["match"], location["path"]) == (match, path)
 
 
+def test_workers_are_kept_on_cores() -> None:
+    assert raw("worker_cpu_affinity auto; events { } http { server { } }")["pin_workers"] is True
+    reading = read("f", b"worker_cpu_affinity 01 10; events { } http { server { } }")
+    assert "pin_workers" not in reading.raw
+    assert [each.level for each in reading.findings] == [Level.LEFT_OUT]
+
+
 def test_a_name_with_a_dot_before_it_is_two() -> None:
     found = site("server_name .a.test b.test;")
     assert found["hosts"] == ["a.test", "*.a.test", "b.test"]
