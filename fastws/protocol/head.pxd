@@ -61,7 +61,6 @@ cdef class RequestHead(Head):
 
     cdef bint upgrades(self) noexcept
     cdef bint chunked(self) noexcept
-    cdef int _refuse_line(self, bytes line) except -1
     cdef int _check_host(self) except -1
     cdef int _check_framing(self) except -1
 

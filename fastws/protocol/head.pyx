@@ -49,8 +49,6 @@ from fastws.protocol.headers cimport (
 cdef object HOST_AND_PORT = re.compile(
     rb"(?:(?:[0-9A-Za-z._~!$&'()*+,;=-]++|%[0-9A-Fa-f]{2})++|\[([0-9A-Fa-f:.]+)\])(?::[0-9]{0,5})?"
 )
-# As nginx does: the first makes a tunnel to anywhere, the other shows what a browser hides.
-cdef frozenset UNSERVED = frozenset({b"CONNECT", b"TRACE"})
 # RFC 9110 section 15.5.6: a 405 says what is served; other methods are not known not to be.
 cdef tuple ALLOW = ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
 cdef uint8_t TLS_ALERT = 0x15
@@ -371,17 +369,14 @@ cdef class RequestHead(Head):
         """RFC 9112 section 3: single spaces, an upper-case method, a target in origin-form, no
         fragment."""
         cdef Text method, target
+        if is_unserved(data, size):
+            raise Reject(405, "Neither CONNECT nor TRACE is served; use another method.", ALLOW)
         if not is_request_line(data, size, &method, &target):
-            self._refuse_line(data[:size])
+            self._refuse(request_line_fault(data[:size]))
         self.method = bytes_of(method)
         self.target = bytes_of(target)
         self.minor = data[size - 1] - c"0"
         return 0
-
-    cdef int _refuse_line(self, bytes line) except -1:
-        if line.partition(b" ")[0] in UNSERVED:
-            raise Reject(405, "Neither CONNECT nor TRACE is served; use another method.", ALLOW)
-        self._refuse(request_line_fault(line))
 
     cdef bint _whole(self, const uint8_t* data, size_t size) except -1:
         self._raw = data[:size - 1]
@@ -524,10 +519,18 @@ cdef inline size_t until_blank(const uint8_t* data, size_t size) noexcept nogil:
     return i
 
 
-cdef inline bint is_unserved(const Text* method) noexcept nogil:
-    if method.size == 5:
-        return memcmp(method.data, b"TRACE", 5) == 0
-    return method.size == 7 and memcmp(method.data, b"CONNECT", 7) == 0
+cdef inline bint is_unserved(const uint8_t* line, size_t size) noexcept nogil:
+    """Does it begin with a method that nginx refuses, too? One shows what a browser hides, the
+    other makes a tunnel to anywhere."""
+    return begins(line, size, b"TRACE", 5) or begins(line, size, b"CONNECT", 7)
+
+
+cdef inline bint begins(const uint8_t* line, size_t size, const char* word,
+                        size_t length) noexcept nogil:
+    """Is this the first word of a line?"""
+    if size < length or memcmp(line, word, length) != 0:
+        return False
+    return size == length or line[length] == c" "
 
 
 cdef bint is_request_line(const uint8_t* line, size_t size, Text* method,
@@ -546,7 +549,7 @@ cdef bint is_request_line(const uint8_t* line, size_t size, Text* method,
     target.size = line + i - target.data
     if size - i != 9 or memcmp(line + i, b" HTTP/1.", 8) != 0:
         return False
-    if method.size == 0 or is_unserved(method):
+    if method.size == 0:
         return False
     return c"0" <= line[size - 1] <= c"1"
 
