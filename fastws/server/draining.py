@@ -60,13 +60,15 @@ class Draining:
     async def run(self) -> dict[str, Any]:
         """Carry it out; returns how many tunnels were closed."""
         if self._asked.undo:
-            await self._undo()
+            if not self._peers and not self._door:
+                raise FastwsError("say which server or listener is to have connections again")
+            await self._shut(undo=True)
             return {"tunnels": 0}
         before = self._closed
         if self._retired:
             await self._retire(self._retired)
         else:
-            await self._shut()
+            await self._shut(undo=False)
             await self._close()
         return {"tunnels": self._closed - before}
 
@@ -83,19 +85,12 @@ class Draining:
         if not (self._retired or self._peers or self._door):
             raise FastwsError(f"there is no server, listener or worker {target}")
 
-    async def _shut(self) -> None:
+    async def _shut(self, *, undo: bool) -> None:
+        """Let the server or listener have no more connections, or let it have them again."""
         for number in self._peers:
-            self._supervisor.board.peer(number).drained = True
+            self._supervisor.board.peer(number).drained = not undo
         if self._door:
-            await self._supervisor.shut(self._door)
-
-    async def _undo(self) -> None:
-        if not self._peers and not self._door:
-            raise FastwsError("say which server or listener is to have connections again")
-        for number in self._peers:
-            self._supervisor.board.peer(number).drained = False
-        if self._door:
-            await self._supervisor.reopen(self._door)
+            await self._supervisor.shut(self._door, undo=undo)
 
     async def _close(self) -> None:
         """Let every worker close its share of the tunnels, at its share of the rate."""

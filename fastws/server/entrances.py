@@ -13,7 +13,7 @@ from fastws.config.model import Address, Config
 from fastws.errors import FastwsError
 from fastws.server import control, listener, watchers
 from fastws.server.control import Control
-from fastws.server.holding import Holding, pack, unpack
+from fastws.server.holding import Holding, pack, sockets_of, unpack
 from fastws.server.watchers import Watchers
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Entrances:
         """Answer there, and nowhere else."""
         left = {key: sets for key, sets in self._inherited.items() if key not in self._bound}
         self._inherited = {}
-        listener.close(_all(left))
+        listener.close(sockets_of(left))
         listener.unlink(address for address, _ in left)
         for (_, kind), sets in self._bound.items():
             serve, longest = self._serve[kind]
@@ -92,7 +92,7 @@ class Entrances:
     def release(self) -> None:
         """Let go of what another process has."""
         self.lend()
-        listener.close(_all(self._inherited))
+        listener.close(sockets_of(self._inherited))
         self._bound, self._inherited = {}, {}
 
     def close(self) -> None:
@@ -130,7 +130,3 @@ def _bind_privately(address: Address) -> Set:
         raise FastwsError(text) from error
     finally:
         os.umask(mask)
-
-
-def _all(sets: dict[Key, list[Set]]) -> Set:
-    return list(chain.from_iterable(chain.from_iterable(sets.values())))

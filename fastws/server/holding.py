@@ -11,7 +11,7 @@ from fastws.config.model import Address
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from fastws.server.listener import Set
 
@@ -30,10 +30,15 @@ class Holding(msgspec.Struct, frozen=True):
         return sum(map(sum, (sizes for _, sizes in self.sizes)))
 
 
+def sockets_of(sets: Mapping[Key, list[Set]]) -> Iterator[socket.socket]:
+    """Return all sockets of these sets, in their order."""
+    return chain.from_iterable(chain.from_iterable(sets.values()))
+
+
 def pack(sets: Mapping[Key, list[Set]]) -> tuple[Holding, list[socket.socket]]:
     """Return what another process needs to `unpack` the same."""
     sizes = tuple((key, tuple(map(len, some))) for key, some in sets.items())
-    return Holding(sizes), list(chain.from_iterable(chain.from_iterable(sets.values())))
+    return Holding(sizes), list(sockets_of(sets))
 
 
 def unpack(holding: Holding, sockets: Iterable[socket.socket]) -> dict[Key, list[Set]]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from fastws.errors import FastwsError
 from fastws.server import listener
-from fastws.server.holding import pack, unpack
+from fastws.server.holding import pack, sockets_of, unpack
 
 if TYPE_CHECKING:
     import socket
@@ -61,7 +60,7 @@ class Listeners:
 
     def release(self) -> None:
         """Let go of sockets that another process has."""
-        listener.close(_all(self._open))
+        listener.close(sockets_of(self._open))
         self._open = {}
 
     @property
@@ -90,8 +89,8 @@ class Listeners:
     def close(self, keep: Listeners | None = None) -> None:
         """Listen no more, but at the sockets of ``keep``."""
         kept = dict(keep._open) if keep else {}  # noqa: SLF001 - one of our kind
-        kept_sockets = set(_all(kept))
-        listener.close(sock for sock in _all(self._open) if sock not in kept_sockets)
+        kept_sockets = set(sockets_of(kept))
+        listener.close(sock for sock in sockets_of(self._open) if sock not in kept_sockets)
         over = [key[0] for key in self._open if key not in kept]
         listener.unlink(address for address in over if not self._given_at(address))
         self._open = {}
@@ -102,10 +101,6 @@ class Listeners:
 
     def _given_at(self, address: Address) -> Set:
         return [sock for sock in self.given if listener.is_at(sock, address)]
-
-
-def _all(sets: dict[Key, list[Set]]) -> Iterable[socket.socket]:
-    return chain.from_iterable(chain.from_iterable(sets.values()))
 
 
 def _keys(config: Config) -> Iterator[Key]:

@@ -282,24 +282,18 @@ class Supervisor:
         shut = [each for each in names if each in self._shut]
         return shut[0] if shut else self.listeners.named(address)
 
-    async def shut(self, door: str) -> None:
-        """Accept no more at a listener, until it is opened again. Raises FastwsError."""
-        async with self.steady():
-            self._shut.add(door)
-            try:
-                await self._go_by(self.plan.config)
-            except FastwsError:
-                self._shut.discard(door)
-                raise
+    async def shut(self, door: str, *, undo: bool = False) -> None:
+        """Accept no more at a listener, or again.
 
-    async def reopen(self, door: str) -> None:
-        """Accept again at a listener that was shut. Raises FastwsError when that cannot be."""
+        Raises FastwsError when that cannot be; then all is as before.
+        """
         async with self.steady():
-            self._shut.discard(door)
+            before = self._shut
+            self._shut = before - {door} if undo else before | {door}
             try:
                 await self._go_by(self.plan.config)
             except FastwsError:
-                self._shut.add(door)
+                self._shut = before
                 raise
 
     @asynccontextmanager
