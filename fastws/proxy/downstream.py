@@ -55,7 +55,6 @@ class Downstream(asyncio.Protocol):
         "_on_data",
         "_patience",
         "_reading",
-        "_requests",
         "_resting",
         "_session",
         "_settings",
@@ -86,11 +85,10 @@ class Downstream(asyncio.Protocol):
         self._context = context
         self._settings = context.settings
         self.head = RequestHead(self._settings.limits)
-        self.trace = Trace(0.0)
+        self.trace = Trace()
         # Until somebody asks for them.
         self._listener: tuple[str, int] | None = None
         self._number = 0
-        self._requests = 0  # that have begun
         self._on_data: Callable[[bytes], None] = self._first_bytes
         self._early = b""
         self._session: Session | None = None
@@ -246,6 +244,7 @@ class Downstream(asyncio.Protocol):
         self._on_data = self._keep_early
         self._settings = self._context.settings
         self.head = RequestHead(self._settings.limits)
+        self.trace = Trace(request=self.trace.request + 1)
         if not self._full:
             self._go_on()
         else:
@@ -354,9 +353,9 @@ class Downstream(asyncio.Protocol):
             self._resting = False
             self._settings = self._context.settings
             self._context.watchdog.watch(self, self._settings.timeouts.head)
-        self._requests += 1
         self._context.counts.request_began()
-        self.trace = Trace(self._context.loop.time(), self._requests, pipelined)
+        self.trace.began = self._context.loop.time()
+        self.trace.pipelined = pipelined
         self._context.works(self)
         self._on_data = self._read_head
         self._read_head(data)

@@ -40,7 +40,7 @@ class Trace(msgspec.Struct, array_like=True):
     ``whole`` if its answer went on as it should.
     """
 
-    began: float
+    began: float = 0.0
     request: int = 1
     pipelined: bool = False
     status: int = 0
