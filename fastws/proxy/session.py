@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar
 
 from fastws._driver import peer_address
@@ -37,11 +36,7 @@ CLIENT_GONE = 499
 _NOBODY = "No upstream server is available: each is down, full, or has failed lately."
 
 # nginx's: such an answer says nothing of the peer's health, even where another one is asked.
-_NO_FAILURES = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
-
-# The first status that tells of an error (RFC 9110 section 15.5). Every answer is compared with it,
-# and a member of HTTPStatus costs a call each time it is named.
-_ERRORS = 400
+_NO_FAILURES = frozenset({403, 404})
 
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
@@ -148,9 +143,8 @@ class Session:
     def unconnected(self, error: OSError) -> None:
         """Try the next peer."""
         self._exchange = None
-        self._miss(error)
-        reject = _unreachable(error, len(self._tried))
-        if self._goes_on(_kind(error)):
+        reject = self._miss(error)
+        if self._goes_on(_condition(reject)):
             self._connect(reject)
         else:
             self.fail(reject)
@@ -160,8 +154,7 @@ class Session:
         self._exchange = None
         self._leased.failed()
         self._note_failure(reject.status)
-        condition = "timeout" if reject.status == HTTPStatus.GATEWAY_TIMEOUT else "error"
-        if self._goes_on(condition) and self._repeatable():
+        if self._goes_on(_condition(reject)) and self._repeatable():
             self._connect(reject)
         else:
             self.fail(reject)
@@ -281,7 +274,7 @@ class Session:
 
     def _passed_over(self, status: int) -> bool:
         """Ask another peer instead of taking an answer, if there is one to ask."""
-        if status < _ERRORS or not self._goes_on(f"http_{status}"):
+        if status < 400 or not self._goes_on(f"http_{status}"):
             return False
         lease = self._forward.upstream.lease(self._tried, self._forward.client or self)
         if lease is None:
@@ -333,9 +326,8 @@ class Session:
                 self._dial(lease.peer)
             except OSError as error:
                 lease = None
-                self._miss(error)
-                reject = _unreachable(error, len(self._tried))
-                if not self._goes_on(_kind(error)):
+                reject = self._miss(error)
+                if not self._goes_on(_condition(reject)):
                     break
             else:
                 return
@@ -358,13 +350,14 @@ class Session:
             self, self._settings.limits, self._request_head(peer), interim=not self.handshake
         )
 
-    def _miss(self, error: OSError) -> None:
-        """End a lease without a connection; it may be our fault."""
+    def _miss(self, error: OSError) -> Reject:
+        """End a lease without a connection, which may be our fault; what to say of it."""
         self._note_failure(504 if isinstance(error, TimeoutError) else 502)
         if error.errno in _NO_DESCRIPTORS:
             self._leased.release()
         else:
             self._leased.failed()
+        return _unreachable(error, len(self._tried))
 
     def _forwarded(self) -> Forwarded:
         downstream = self._downstream
@@ -446,9 +439,9 @@ class Session:
             self._exchange = None
 
 
-def _kind(error: OSError) -> str:
-    """Return what nginx calls a failure to connect."""
-    return "timeout" if isinstance(error, TimeoutError) else "error"
+def _condition(reject: Reject) -> str:
+    """Return what nginx calls the failure of a peer."""
+    return "timeout" if reject.status == 504 else "error"
 
 
 def _unreachable(error: OSError, tried: int) -> Reject:
