@@ -26,13 +26,17 @@ class RealAddress:
         self._trusted = written.trusted
         self._recursive = written.recursive
 
+    def trusts(self, peer: str) -> bool:
+        """Whether the peer at this address is believed; it is empty behind a Unix socket."""
+        return self._covers(_address(peer))
+
     def of(self, incoming: Incoming) -> tuple[str, int]:
         """Return the client's address and port; the peer's own where no header may be believed.
 
         The port is 0 where only the address is known.
         """
         own = incoming.host, incoming.port
-        if not self._trusts(_address(incoming.host)):
+        if not self.trusts(incoming.host):
             return own
         if self._header == _ANNOUNCED:
             return (incoming.announced and incoming.announced.source) or own
@@ -47,11 +51,11 @@ class RealAddress:
             if address is None:
                 break
             found = str(address), _port(value)
-            if not self._recursive or not self._trusts(address):
+            if not self._recursive or not self._covers(address):
                 break
         return found
 
-    def _trusts(self, address: IPv4Address | IPv6Address | None) -> bool:
+    def _covers(self, address: IPv4Address | IPv6Address | None) -> bool:
         return address is not None and any(address in network for network in self._trusted)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from fastws.upstream.key import compile_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from ipaddress import IPv4Network, IPv6Network
 
     from fastws._board import PeerState
     from fastws.observe.files import LogFiles
@@ -57,10 +57,7 @@ class Settings:
 
     def trusts(self, client: str) -> bool:
         """Whether the forwarding headers of the peer at this address are believed."""
-        if not self.config.trusted_proxies or not client:
-            return False
-        address = ip_address(client.partition("%")[0])
-        return any(address in network for network in self.config.trusted_proxies)
+        return self._real_address is not None and self._real_address.trusts(client)
 
 
 def _forwarded_for(trusted: tuple[IPv4Network | IPv6Network, ...]) -> model.RealAddress:
