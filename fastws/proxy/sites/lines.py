@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _Escape = Callable[[bytes], bytes]
 
-# nginx's; a tab is one of them, and 0x7f is not.
+# nginx's; in JSON, 0x7f and above stand as they are.
 _IN_TEXT = re.compile(rb'[\x00-\x1f"\\\x7f-\xff]')
 _IN_JSON = re.compile(rb'[\x00-\x1f"\\]')
 _SHORT = {

@@ -202,14 +202,14 @@ def _status(visit: Visit) -> bytes:
     return b"%03d" % status if status else b""
 
 
-def _ssl_protocol(visit: Visit) -> bytes:
-    found = visit.incoming.transport.get_extra_info("cipher") if visit.incoming.tls else None
-    return found[1].encode() if found else b""
+def _cipher(part: int) -> Value:
+    """Return what reads a part of what a connection over TLS agreed on: the cipher, the version."""
 
+    def read(visit: Visit) -> bytes:
+        found = visit.incoming.transport.get_extra_info("cipher") if visit.incoming.tls else None
+        return found[part].encode() if found else b""
 
-def _ssl_cipher(visit: Visit) -> bytes:
-    found = visit.incoming.transport.get_extra_info("cipher") if visit.incoming.tls else None
-    return found[0].encode() if found else b""
+    return read
 
 
 _VARIABLES: dict[str, Value] = {
@@ -252,8 +252,8 @@ _VARIABLES: dict[str, Value] = {
     "server_name": lambda visit: visit.site.name,
     "server_port": _server_port,
     "server_protocol": _server_protocol,
-    "ssl_cipher": _ssl_cipher,
-    "ssl_protocol": _ssl_protocol,
+    "ssl_cipher": _cipher(0),
+    "ssl_protocol": _cipher(1),
     "status": _status,
     "upstream_cache_status": _nothing,
     "uri": lambda visit: visit.path,
