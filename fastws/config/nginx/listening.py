@@ -33,10 +33,10 @@ class Listen(msgspec.Struct, frozen=True):
     """One address that a server listens on."""
 
     address: str
+    directive: Directive
     tls: bool
     default: bool
     announced: bool
-    directive: Directive
 
 
 class Listening:
@@ -52,7 +52,8 @@ class Listening:
         found = [each for directive in server.own("listen") for each in self._read(directive)]
         if not server.own("listen") and server.directive:
             port = 80 if os.geteuid() == 0 else 8000
-            found = [Listen(f"0.0.0.0:{port}", False, False, False, server.directive)]  # noqa: FBT003
+            address = f"0.0.0.0:{port}"
+            found = [Listen(address, server.directive, tls=False, default=False, announced=False)]
         self._servers.append((server, found))
         return found
 
@@ -167,10 +168,10 @@ class Listening:
         return [
             Listen(
                 f":{address[5:]}" if both and address.startswith("[::]:") else address,
-                tls,
-                default,
-                announced,
                 directive,
+                tls=tls,
+                default=default,
+                announced=announced,
             )
             for address in self._addresses(where, directive)
         ]
