@@ -4,13 +4,20 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 import pytest
 
+from fastws import cli
 from fastws.config import model, toml
+from fastws.config.nginx.directives import Fate, rules
+from fastws.observe.access_log import ENDINGS
+from fastws.observe.metrics import render
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "configuration.md").read_text()
+NGINX = (ROOT / "docs" / "nginx.md").read_text()
+OPERATING = (ROOT / "docs" / "operating.md").read_text()
 TOML = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FILES = [file for file in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))) if file.exists()]
 EXAMPLES = [
@@ -93,3 +100,50 @@ def spelled(field: Any) -> str:
         case _:  # none, or a table, of which each key has its own
             text = ""
     return text
+
+
+OPTIONS = [
+    option
+    for command in cli.main.commands.values()
+    for parameter in command.params
+    if isinstance(parameter, click.Option)
+    for option in parameter.opts
+]
+
+
+@pytest.mark.parametrize("option", sorted({*OPTIONS}))
+def test_every_option_is_explained(option: str) -> None:
+    assert re.search(rf"{option}\b", REFERENCE + NGINX + OPERATING)
+
+
+EVENT = re.compile(r"\b(?:debug|info|warning|error|log)\(\s*\"(\w+)\"")
+EVENTS = {
+    event for path in (ROOT / "fastws").rglob("*.py") for event in EVENT.findall(path.read_text())
+}
+
+
+@pytest.mark.parametrize("event", sorted(EVENTS))
+def test_every_event_of_the_log_is_explained(event: str) -> None:
+    assert f"\n| `{event}` |" in OPERATING
+
+
+@pytest.mark.parametrize("ending", ENDINGS[1:])  # the first is that of an open tunnel
+def test_every_ending_is_explained(ending: str) -> None:
+    assert f"`{ending}`" in OPERATING
+
+
+def test_every_metric_is_explained() -> None:
+    numbers = ("accepted", "requests", "opened", "bytes_in", "bytes_out")
+    totals = dict.fromkeys((*numbers, "messages_in", "messages_out"), 0)
+    status = {"totals": {**totals, "answers": {}, "ended": {}}, "workers": [], "servers": []}
+    text = render(status).decode()
+    for name in re.findall(r"^# TYPE (\w+)", text, re.MULTILINE):
+        assert f"`{name}`" in OPERATING
+
+
+DIRECTIVES = [name for name, written in rules().items() if written[0].fate is Fate.USED]
+
+
+@pytest.mark.parametrize("directive", DIRECTIVES)
+def test_every_directive_that_is_used_is_named(directive: str) -> None:
+    assert re.search(f"`{directive}[ `]", NGINX)
