@@ -58,7 +58,7 @@ def reset_in_mid_flood(proxy: Proxy, upstream: Upstream) -> None:
     with tunnel(proxy, upstream) as (client, server):
         data = client.frame(TEXT, b"x" * 1000) * 200
         with suppress(BlockingIOError):
-            client.sock.setblocking(False)  # noqa: FBT003
+            client.sock.setblocking(False)
             client.sock.send(data)
         server.reset()
         client.reset()
