@@ -16,6 +16,14 @@ class MemoryTunnel(Tunnel):
     blocked: set[str]
     def __init__(self, rules: Rules, *, rsv_first: int = 0, rsv_rest: int = 0) -> None: ...
     @property
+    def awaited(self) -> set[str]:
+        """The sides whose last bytes wait for the end of file."""
+
+    @property
+    def merged(self) -> set[str]:
+        """Those that got both together."""
+
+    @property
     def log(self) -> list[tuple[str, str | float]]: ...
     @property
     def over(self) -> bool: ...

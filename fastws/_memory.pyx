@@ -13,12 +13,15 @@ cdef class MemoryTunnel(Tunnel):
 
     `log` tells what the tunnel asked for, in order: ("pause", "upstream"), ("wake", 0.5) and
     the like. A side
-    named in `blocked` takes nothing: what is sent to it is queued.
+    named in `blocked` takes nothing: what is sent to it is queued. A side is `awaited` while its
+    last bytes wait for its end of file, and one of `merged` when both went together.
     """
 
     cdef list _sent
     cdef list _queues
     cdef public set blocked
+    cdef readonly set awaited
+    cdef readonly set merged
     cdef readonly list log
     cdef readonly bint over
 
@@ -27,6 +30,8 @@ cdef class MemoryTunnel(Tunnel):
         self._sent = [bytearray(), bytearray()]
         self._queues = [bytearray(), bytearray()]
         self.blocked = set()
+        self.awaited = set()
+        self.merged = set()
         self.log = []
 
     # what the sockets say
@@ -54,13 +59,14 @@ cdef class MemoryTunnel(Tunnel):
         """The connection to `side` broke."""
         cdef Side index = NAMES.index(side)
         self._queues[index].clear()
+        self.awaited.discard(side)
         self.lost(index)
 
     def unblock(self, str side):
         """`side` takes what is queued for it."""
         cdef Side index = NAMES.index(side)
         self.blocked.discard(side)
-        self._sent[index] += self._queues[index]
+        self._put(index, self._queues[index])
         self._queues[index] = bytearray()
         self.drained(index)
 
@@ -75,6 +81,8 @@ cdef class MemoryTunnel(Tunnel):
         other._sent = self._sent
         other._queues = self._queues
         other.blocked = self.blocked
+        other.awaited = self.awaited
+        other.merged = self.merged
         other.log = self.log
         return other
 
@@ -90,9 +98,17 @@ cdef class MemoryTunnel(Tunnel):
     # hooks
 
     cdef size_t _send(self, Side side, const uint8_t* data, size_t size) except? -1:
-        target = self._queues if NAMES[side] in self.blocked else self._sent
-        target[side] += data[:size]
+        if NAMES[side] in self.blocked:
+            self._queues[side] += data[:size]
+        else:
+            self._put(side, data[:size])
         return self._queued(side)
+
+    cdef int _put(self, Side side, data) except -1:
+        self._sent[side] += data
+        if data and self.is_last(side):
+            self.awaited.add(NAMES[side])
+        return 0
 
     cdef size_t _queued(self, Side side) except? -1:
         return len(self._queues[side])
@@ -111,6 +127,9 @@ cdef class MemoryTunnel(Tunnel):
 
     cdef int _send_eof(self, Side side) except -1:
         self.log.append(("eof", NAMES[side]))
+        if NAMES[side] in self.awaited:
+            self.awaited.remove(NAMES[side])
+            self.merged.add(NAMES[side])
         return 0
 
     cdef int _release(self, Side side) except -1:
@@ -120,6 +139,7 @@ cdef class MemoryTunnel(Tunnel):
     cdef int _abort(self, Side side) except -1:
         self.log.append(("abort", NAMES[side]))
         self._queues[side].clear()
+        self.awaited.discard(NAMES[side])
         return 0
 
     cdef int _over(self) except -1:

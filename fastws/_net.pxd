@@ -118,11 +118,12 @@ cdef inline void tune(int fd, double stall) noexcept nogil:
         set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, <int> min(stall * 1000, 2.0 ** 31 - 1))
 
 
-cdef inline Py_ssize_t send_some(int fd, const uint8_t* data, size_t size) noexcept nogil:
+cdef inline Py_ssize_t send_some(int fd, const uint8_t* data, size_t size,
+                                 int flags=0) noexcept nogil:
     """Send what the socket takes now; how much that was, or -1 with `errno` if it failed."""
     cdef Py_ssize_t sent
     while True:
-        sent = c_send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+        sent = c_send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL | flags)
         if sent >= 0:
             return sent
         if errno == EAGAIN:

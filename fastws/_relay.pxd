@@ -79,6 +79,9 @@ cdef class Tunnel(Relay):
     cpdef int shut_down(self, uint16_t code, bytes reason, Ending ending) except -1
     cpdef int abort(self) except -1
 
+    # what a driver asks
+    cdef bint is_last(self, Side side) noexcept
+
     # private: frames
     cdef inline Side _other(self, Side side) noexcept
     cdef inline Pipe _from(self, Side side)

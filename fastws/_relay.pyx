@@ -214,6 +214,12 @@ cdef class Tunnel(Relay):
         self._drop(UPSTREAM)
         return 0
 
+    # what a driver asks
+
+    cdef bint is_last(self, Side side) noexcept:
+        """Is what is sent to `side` now the last, so that its end of file follows at once?"""
+        return self.ends[side].finishing or self._may_finish(side)
+
     # moving to another process
 
     def state(self, double now):
@@ -385,7 +391,7 @@ cdef class Tunnel(Relay):
             return True
         if pipe.deaf and pipe.stopping and not pipe.at_boundary():
             return True      # cut inside a frame: there will be no boundary
-        if not pipe.ended:
+        if not (pipe.ended or pipe.close_code):
             return False
         if self._violator == side:
             return True      # RFC 6455 section 7.1.7: no answer is waited for

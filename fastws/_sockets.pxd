@@ -66,6 +66,7 @@ cdef class SocketLeg(Leg):
     # private
     cdef bint _splice(self) except -1
     cdef int _unload(self, SocketLeg sink, size_t size) except -1
+    cdef int _more(self) noexcept
     cdef int _send_now(self, const uint8_t* data, size_t size) except -1
     cdef int _enqueue(self, const uint8_t* data, size_t size) except -1
     cdef int _forget(self) except -1

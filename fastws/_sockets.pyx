@@ -10,6 +10,7 @@ from libc.stdint cimport uint8_t, uint64_t
 from fastws._driver cimport BUFFER_SIZE, Driver, Leg, LegTunnel
 from fastws._net cimport (
     MSG_DONTWAIT,
+    MSG_MORE,
     MSG_NOSIGNAL,
     SHUT_WR,
     SO_ERROR,
@@ -458,7 +459,7 @@ cdef class SocketLeg(Leg):
             return self.failed(number) if number else self.connected()
         if queued == 0:
             return 0
-        sent = send_some(self.fd, self._queue.memory + self._queue.start, queued)
+        sent = send_some(self.fd, self._queue.memory + self._queue.start, queued, self._more())
         if sent < 0:
             # What the peer sent before it went is still to be read: that side tells the end.
             self.broken = True
@@ -563,8 +564,18 @@ cdef class SocketLeg(Leg):
         sink._enqueue(data, size)
         return sink._await_room()
 
+    cdef int _more(self) noexcept:
+        """The flag for what is sent now: if it is the last, it waits for the end of the stream (see
+        send(2), MSG_MORE), and one packet brings both."""
+        cdef bint last
+        if self.tunnel is None:
+            last = self.finishing or self.closing
+        else:
+            last = self.tunnel.is_last(self.side)
+        return MSG_MORE if last else 0
+
     cdef int _send_now(self, const uint8_t* data, size_t size) except -1:
-        cdef Py_ssize_t sent = send_some(self.fd, data, size)
+        cdef Py_ssize_t sent = send_some(self.fd, data, size, self._more())
         if sent < 0:
             self.broken = True
         elif <size_t> sent < size:

@@ -83,7 +83,6 @@ cdef class RingLeg(SocketLeg):
     cdef int _soil(self) except -1
     cdef int _fill(self, size_t size) except -1
     cdef bint _may_send(self) noexcept
-    cdef bint _ends(self) noexcept
     cdef void _take_off(self) noexcept
     cdef int _put_back(self, const uint8_t* data, size_t size) except -1
     cdef int _over(self) except -1

@@ -38,7 +38,6 @@ from fastws._io_uring cimport (
 )
 from fastws._net cimport (
     MSG_DONTWAIT,
-    MSG_MORE,
     MSG_NOSIGNAL,
     POLLIN,
     POLLOUT,
@@ -176,15 +175,13 @@ cdef class Uring(Sockets):
                     leg._take_off()
                     sqe.addr = <uintptr_t> leg._flight.data
                     sqe.len = <uint32_t> leg._flight.size
-                    sqe.op_flags = MSG_DONTWAIT | MSG_NOSIGNAL
-                    if leg._ends():
-                        sqe.op_flags |= MSG_MORE
+                    sqe.op_flags = MSG_DONTWAIT | MSG_NOSIGNAL | leg._more()
                 leg._dirty = False
                 done += 1
         except BlockingIOError:
             pass               # the kernel takes no more requests now
         finally:
-            del self._dirty[:done]
+            self._dirty = self._dirty[done:]
         return 0
 
     cdef bint _enter(self) except -1:
@@ -365,13 +362,6 @@ cdef class RingLeg(SocketLeg):
         if self._flight.size or self.broken or self._pending & (1 << WRITABLE):
             return False
         return self._span.size != 0 or queue_size(&self._queue) != 0
-
-    cdef bint _ends(self) noexcept:
-        """Does the end of the stream follow what is queued? Then the last bytes wait for it (see
-        send(2), MSG_MORE), and one packet brings both."""
-        if self.tunnel is None:
-            return self.finishing or self.closing
-        return self.tunnel.ends[self.side].finishing
 
     cdef void _take_off(self) noexcept:
         """Make what is to be sent next the flight."""

@@ -248,6 +248,10 @@ class TunnelMachine(RuleBasedStateMachine):
                 assert self.ends.setdefault(side, size) == size
 
     @invariant()
+    def no_bytes_wait_for_an_end_of_file_that_does_not_come(self) -> None:
+        assert self.tunnel.awaited == set()
+
+    @invariant()
     def each_thing_is_asked_for_once(self) -> None:
         counts = Counter(self.tunnel.log)
         for side in SIDES:

@@ -462,6 +462,26 @@ class TestClose:
         tunnel.receive_eof(UP)
         assert tunnel.log[2:] == [("eof", UP), ("release", UP)]
 
+    def test_the_last_frame_and_the_end_of_file_go_together(self) -> None:
+        tunnel = opened()
+        tunnel.receive(DOWN, closing(DOWN, 1000))
+        assert tunnel.awaited == set()  # nobody knows when the answer comes
+        tunnel.receive(UP, by(UP, TEXT, b"last") + closing(UP, 1000))
+        assert (tunnel.merged, tunnel.awaited) == ({DOWN}, set())
+
+    def test_so_do_those_that_were_queued(self) -> None:
+        tunnel = opened()
+        tunnel.blocked = {DOWN}
+        tunnel.receive(DOWN, closing(DOWN, 1000))
+        tunnel.receive(UP, closing(UP, 1000))
+        tunnel.unblock(DOWN)
+        assert (tunnel.merged, tunnel.awaited) == ({DOWN}, set())
+
+    def test_a_close_frame_of_ours_and_the_end_of_file_go_together(self) -> None:
+        tunnel = opened()
+        tunnel.receive_eof(UP)
+        assert (tunnel.merged, tunnel.awaited) == ({DOWN}, set())
+
     @both_ways
     def test_a_client_that_ends_first(self, side: Side) -> None:
         tunnel = opened()
