@@ -79,6 +79,11 @@ class AccessLog:
         self._log = log
         self._counts = counts
 
+    @property
+    def thorough(self) -> bool:
+        """Whether tunnels have lines, for fields that cost something to gather."""
+        return self._log.enabled("info")
+
     def refused(
         self,
         *,
@@ -154,8 +159,6 @@ class AccessLog:
         protocol: bytes,
     ) -> None:
         """Log a tunnel that opens; ``protocol`` is the subprotocol agreed on, or empty."""
-        if not self._log.enabled("info"):
-            return
         self._log.info(
             "tunnel_opened",
             id=number,
@@ -178,8 +181,6 @@ class AccessLog:
         report: Report,
     ) -> None:
         """Log a tunnel that is over; *in* is from the client, *out* is to it."""
-        if not self._log.enabled("info"):
-            return
         self._log.info(
             "tunnel_closed",
             id=number,

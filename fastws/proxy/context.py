@@ -92,12 +92,8 @@ class Context:
         self.idle.discard(downstream)
         self.counts.wait(len(self.idle))
 
-    def opened(self) -> None:
-        """Count a downstream connection."""
-        self.counts.connection_opened()
-
     def closed(self) -> None:
-        """Count it out."""
+        """Count a downstream connection out."""
         self.counts.connection_closed()
         if self.draining and self.counts.connections == 0:
             self.none_left.set()

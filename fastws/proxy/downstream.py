@@ -111,7 +111,7 @@ class Downstream(asyncio.Protocol):
             self._on_data = partial(self._announcement, self.announced)
         elif self.announced:
             self._introduce(self.announced)
-        self._context.opened()
+        self._context.counts.connection_opened()
         self._surplus = self._context.full
         self._context.rests(self)
         self._context.watchdog.watch(self, self._settings.timeouts.head)

@@ -101,7 +101,10 @@ class Passage:
 
     def announce(self, request: UpgradeRequest, agreed: UpgradeResponse) -> None:
         """Log that the tunnel opens."""
-        self._context.access_log.opened(
+        log = self._context.access_log
+        if not log.thorough:
+            return
+        log.opened(
             number=self._number,
             client=self._client,
             via=self._via,
@@ -122,6 +125,14 @@ class Passage:
             upward.messages,
             downward.messages,
         )
+        if self._context.access_log.thorough:
+            self._log_end(report)
+        if self._record:
+            self._write_lines(self._record, upward.forwarded, downward.forwarded)
+        self._lease.release()
+        self._context.closed()
+
+    def _log_end(self, report: Report) -> None:
         self._context.access_log.closed(
             number=self._number,
             client=self._client,
@@ -130,10 +141,6 @@ class Passage:
             duration=self._context.loop.time() - self._since,
             report=report,
         )
-        if self._record:
-            self._write_lines(self._record, upward.forwarded, downward.forwarded)
-        self._lease.release()
-        self._context.closed()
 
     def _write_lines(self, record: Record, upward: int, downward: int) -> None:
         """Write the lines in access logs; the bytes are those of frames."""

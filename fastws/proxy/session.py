@@ -38,6 +38,8 @@ _NOBODY = "No upstream server is available: each is down, full, or has failed la
 # nginx's: such an answer says nothing of the peer's health, even where another one is asked.
 _NO_FAILURES = frozenset({403, 404})
 
+_NONE: frozenset[bytes] = frozenset()
+
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
@@ -345,7 +347,7 @@ class Session:
             self._context.watchdog.watch(self, self._forward.timeouts.connect)
 
     def _asking(self, peer: Peer) -> Exchange:
-        self._note_try(str(peer))
+        self._note_try(peer)
         return Exchange(
             self, self._settings.limits, self._request_head(peer), interim=not self.handshake
         )
@@ -399,14 +401,14 @@ class Session:
 
     def _edits(self, response: ResponseHead) -> tuple[bytes, frozenset[bytes]]:
         """Return the lines that are added to an answer, and the names that do not go on."""
-        lines, hidden = b"", frozenset[bytes]()
+        lines, hidden = b"", _NONE
         if self._forward.answer:
             lines, hidden = self._forward.answer.edit(response)
         return lines + self._forward.upstream.fields(self._leased.peer), hidden
 
-    def _note_try(self, address: str) -> None:
+    def _note_try(self, whom: object) -> None:
         if self.recorder:
-            self.trace.begin_try(address, self._context.loop.time())
+            self.trace.begin_try(str(whom), self._context.loop.time())
 
     def _note_answer(self, response: ResponseHead, rest: bytes) -> None:
         if self.recorder:

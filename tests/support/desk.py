@@ -231,7 +231,6 @@ class Desk:
         self.idle: set[Downstream] = set()
         self.counts = Board(1, 1, 0).worker(0)
         self.draining = self.leaving = self.full = False
-        self.connections = 0
 
     def forward(self, **fields: Any) -> Forward:
         fields.setdefault("upstream", self.group)
@@ -248,11 +247,8 @@ class Desk:
     def works(self, downstream: Downstream) -> None:
         self.idle.discard(downstream)
 
-    def opened(self) -> None:
-        self.connections += 1
-
     def closed(self) -> None:
-        self.connections -= 1
+        self.counts.connection_closed()
 
     def accept(self, *, tls: bool = False) -> Client:
         return Client(self, tls=tls)

@@ -202,3 +202,10 @@ def test_only_refusals_are_left_at_level_warning(
     closed(quiet, Report())
     quiet.refused(client="c", target=b"/", host=b"", status=400, reason="")
     assert [line["event"] for line in lines()] == ["handshake_refused"]
+
+
+@pytest.mark.parametrize(("level", "thorough"), [("info", True), ("warning", False)])
+def test_who_gathers_what_a_tunnel_is_to_have_in_the_log_asks_before(
+    pipe: tuple[int, int], level: str, *, thorough: bool
+) -> None:
+    assert AccessLog(Log(pipe[1], level), counts()).thorough == thorough

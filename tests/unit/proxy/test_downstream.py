@@ -234,12 +234,12 @@ def test_what_came_before_the_end_of_its_half_is_answered(sessions: list[Session
 
 def test_the_end_is_told_once_and_counted(sessions: list[Session]) -> None:
     client = Desk().accept()
-    assert client.desk.connections == 1
+    assert client.desk.counts.connections == 1
     client.send(GET)
     client.go()
     client.send(GET)
     assert sessions[0].told == ["start", "lost"]
-    assert (client.desk.connections, client.desk.clock.deadlines) == (0, {})
+    assert (client.desk.counts.connections, client.desk.clock.deadlines) == (0, {})
 
 
 def test_the_clients_appetite_is_told(sessions: list[Session]) -> None:
