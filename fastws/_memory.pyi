@@ -24,9 +24,13 @@ class MemoryTunnel(Tunnel):
         """Those that got both together."""
 
     @property
-    def log(self) -> list[tuple[str, str | float]]: ...
+    def log(self) -> list[tuple[str, str | float]]:
+        """What the tunnel asked for, in order: see `MemoryTunnel`."""
+
     @property
-    def over(self) -> bool: ...
+    def over(self) -> bool:
+        """Are both connections gone?"""
+
     def receive(self, side: _Side, data: Buffer) -> None:
         """`side` sent `data`."""
 
