@@ -58,7 +58,10 @@ class Draining:
             self._jitter = 1 / drain.rate
 
     async def run(self) -> dict[str, Any]:
-        """Carry it out; returns how many tunnels were closed."""
+        """Carry it out; returns how many tunnels were closed.
+
+        Raises FastwsError when a worker does not do its part, or the proxy is about to end.
+        """
         if self._asked.undo:
             if not self._peers and not self._door:
                 raise FastwsError("say which server or listener is to have connections again")
