@@ -173,6 +173,7 @@ _FIELD = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
 _TRAILING_SPACE = re.compile(rb"\r(?<=[ \t]\r)")
 # RFC 9112 section 3: single spaces, an upper-case method, a target in origin-form, no fragment.
 _REQUEST_LINE = re.compile(rb'(?!(?:CONNECT|TRACE) )([A-Z-]+) (/[!"$-~]*) HTTP/1\.([01])')
+_ALLOW = ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
 _STARTED_TARGET = re.compile(rb"[^ \n]* ([^ \n]*)")
 # RFC 9112 section 4; many servers leave out the space before an empty reason.
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
@@ -361,7 +362,9 @@ class RequestHead(_Head):
         match = _REQUEST_LINE.fullmatch(line)
         if match is None:
             if line.startswith((b"CONNECT ", b"TRACE ")):
-                raise Reject(405, "Neither CONNECT nor TRACE is served; use another method.")
+                raise Reject(
+                    405, "Neither CONNECT nor TRACE is served; use another method.", _ALLOW
+                )
             self._refuse(_request_line_fault(line))
         self.method, self.target, minor = match.groups()
         self.version = (1, int(minor))
