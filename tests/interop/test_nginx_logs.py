@@ -83,7 +83,6 @@ TORN = [
     b'GET /"\\ HTTP/1.1\r\nHo\x01st: x\r\n\r\n',
     b"GET / HTTP/1.0\r\n" + SECOND + b"Transfer-Encoding: chunked\r\n\r\n",
     b"TRACE / HTTP/1.1\r\n" + SECOND + b"\r\n",
-    b"POST /upload HTTP/1.1\r\nHost: first.test\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
 ]
 # What never comes whole.
 BROKEN_OFF = [
