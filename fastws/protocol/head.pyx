@@ -269,6 +269,10 @@ cdef class Head:
         return len(self._raw) + 1 if self._raw else 0
 
     @property
+    def held(self):
+        return bytes(self._held) if self._held is not None else b""
+
+    @property
     def headers(self):
         cdef Table* table = &self.table
         cdef uint32_t i
@@ -315,6 +319,10 @@ cdef class RequestHead(Head):
     def __cinit__(self):
         self.method = b""
         self.target = b""
+
+    @property
+    def line(self):
+        return self._raw[:self._raw.find(b"\r\n")]
 
     @property
     def host(self):
