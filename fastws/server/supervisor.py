@@ -28,7 +28,7 @@ from fastws.server.commands import Commands
 from fastws.server.entrances import Entrances
 from fastws.server.fork import SIGNALS
 from fastws.server.listeners import Listeners
-from fastws.server.logs import OpenLog
+from fastws.server.logs import OpenLog, log_faults
 from fastws.server.peers import PeerTable
 from fastws.server.pidfile import PidFile
 from fastws.server.rates import Rates
@@ -89,7 +89,7 @@ class Supervisor:
         config = self._load()
         self._logs = OpenLog(config.log)
         self.log = self._logs.log
-        self._loop.set_exception_handler(lambda _, context: self._log_fault(context))
+        log_faults(self._loop, self.log)
         serving = self._loop.create_task(self._serve(config))
         serving.add_done_callback(lambda _: self._loop.stop())
         try:
@@ -160,6 +160,7 @@ class Supervisor:
         self.listeners = Listeners(list(islice(sockets, estate.given)))
         self.listeners.inherit(estate.listeners, sockets)
         self._entrances.inherit(estate.entrances, sockets)
+        self.workers.home = predecessor.home
 
     async def _begin(self, config: Config) -> None:
         try:
@@ -178,8 +179,13 @@ class Supervisor:
             arrivals = succession.Arrivals(self.workers, self.log)
             await self._predecessor.up(arrivals.take)
             await self._entrances.open()
-            self._run(arrivals.all_from(self._predecessor))
+            self._run(self._take_all(arrivals, self._predecessor))
         self._owner = True
+
+    async def _take_all(self, arrivals: succession.Arrivals, predecessor: Predecessor) -> None:
+        await arrivals.all_from(predecessor)
+        self.workers.home = None
+        predecessor.home.close()
 
     def _close_listeners(self) -> None:
         """Listen no more; what belongs to a process that goes on stays where it is."""
@@ -412,6 +418,7 @@ class Supervisor:
             await succession.give(leaving, successor, within=self.opening, log=self.log)
         except FastwsError:
             await self._go_on()
+            successor.take_back(succession.Arrivals(self.workers, self.log).take)
             raise
         finally:
             successor.close()
@@ -459,12 +466,6 @@ class Supervisor:
             task.cancel()
         if tasks:
             self._loop.run_until_complete(asyncio.wait(tasks))
-
-    def _log_fault(self, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        self.log.error(
-            "fault", message=context.get("message", ""), error=repr(error) if error else ""
-        )
 
 
 def _restart(drain: Drain) -> Stop:
