@@ -60,7 +60,7 @@ class AnnouncedAcceptor:
                     self.context.loop.remove_reader(self._sock)
                     self._resting = self.context.loop.call_later(_REST, self._resume)
                 return
-            sock.setblocking(False)  # noqa: FBT003
+            sock.setblocking(False)
             _Arrival(self, sock)
 
     def close(self) -> None:

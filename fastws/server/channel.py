@@ -34,7 +34,7 @@ class Channel:
         self._socket = sock
         self._receive = receive
         self._ended = ended
-        sock.setblocking(False)  # noqa: FBT003
+        sock.setblocking(False)
         loop.add_reader(sock, self._read)
 
     def send(self, data: bytes, descriptors: Sequence[int] = ()) -> None:

@@ -72,7 +72,7 @@ async def give(sock: socket.socket, tunnels: Sequence[LegTunnel]) -> int:
     They have passages of our kind. Raises FastwsError when the other side fails: what it did not
     take goes on here, and nothing more can be given through ``sock``.
     """
-    sock.setblocking(False)  # noqa: FBT003
+    sock.setblocking(False)
     gone = 0
     for start in range(0, len(tunnels), _BATCH):
         try:
@@ -90,7 +90,7 @@ async def take(
     ``arrive(ticket)`` makes the passage of one, or raises FastwsError to refuse it. Raises
     FastwsError when the other side fails, in the middle of a batch or by nonsense.
     """
-    sock.setblocking(False)  # noqa: FBT003
+    sock.setblocking(False)
     taken = 0
     try:
         while batch := await _receive(sock):

@@ -157,7 +157,7 @@ def _bind_again(sockets: Set) -> Set:
 
 def _tcp_socket(family: int) -> socket.socket:
     made = socket.socket(family, socket.SOCK_STREAM)
-    made.setblocking(False)  # noqa: FBT003
+    made.setblocking(False)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -174,7 +174,7 @@ def bind_unix(path: Path) -> socket.socket:
     except OSError:
         listening.close()
         raise
-    listening.setblocking(False)  # noqa: FBT003
+    listening.setblocking(False)
     return listening
 
 
@@ -183,7 +183,7 @@ def _remove_stale(path: Path) -> None:
     if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)  # noqa: FBT003
+        probe.setblocking(False)
         try:
             probe.connect(os.fspath(path))
         except ConnectionRefusedError:

@@ -151,7 +151,7 @@ class Supervisor:
         try:
             self._pid_file.write()
         except FastwsError as error:  # who serves by now goes on
-            self.log.error("no_pid_file", message=str(error))  # noqa: TRY400 - one line
+            self.log.error("no_pid_file", message=str(error))
 
     def _inherit(self, predecessor: Predecessor) -> None:
         """Go on with what a process leaves us."""
@@ -246,7 +246,7 @@ class Supervisor:
         try:
             self._logs.reopen()
         except FastwsError as error:
-            self.log.error("log_not_reopened", message=str(error))  # noqa: TRY400 - one line
+            self.log.error("log_not_reopened", message=str(error))
         for fault in await self.workers.ask_all(messages.Reopen):
             self.log.error("log_not_reopened", message=fault)
 
@@ -263,7 +263,7 @@ class Supervisor:
                 old, new = self.plan.config, self._demo_config(self._load())
                 await self._go_by(new)
             except FastwsError as error:
-                self.log.error("reload_failed", message=str(error))  # noqa: TRY400 - one line
+                self.log.error("reload_failed", message=str(error))
                 raise
             finally:
                 self._notifier.ready()
@@ -337,7 +337,7 @@ class Supervisor:
         try:
             self._logs.configure(config.log)
         except FastwsError as error:
-            self.log.error("log_not_reopened", message=str(error))  # noqa: TRY400 - one line
+            self.log.error("log_not_reopened", message=str(error))
         if resized:
             await self._share_out(leaving)
 
@@ -370,7 +370,7 @@ class Supervisor:
                 successor = await self._begin_successor()
                 await self._hand_over(successor, leaving)
             except FastwsError as error:
-                self.log.error("upgrade_failed", message=str(error))  # noqa: TRY400 - one line
+                self.log.error("upgrade_failed", message=str(error))
                 raise
             self.ready = False
             self._notifier.successor(successor.pid)

@@ -51,7 +51,7 @@ class Notifier:
         text = "\n".join(f"{name}={value}" for name, value in fields.items())
         # It may be gone, or busy: we go on in any case.
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.setblocking(False)  # noqa: FBT003
+            sock.setblocking(False)
             sock.connect(self._address)
             sock.send(text.encode())
 
@@ -66,8 +66,8 @@ def inherited() -> list[socket.socket]:
     sockets = []
     for fd in range(_FIRST, _FIRST + int(count)):
         with suppress(OSError):
-            os.set_inheritable(fd, False)  # noqa: FBT003
+            os.set_inheritable(fd, False)
             sock = socket.socket(fileno=fd)
-            sock.setblocking(False)  # noqa: FBT003
+            sock.setblocking(False)
             sockets.append(sock)
     return sockets

@@ -257,6 +257,6 @@ def _receive(sock: socket.socket) -> tuple[Estate, list[socket.socket]]:
             raise ConnectionResetError("it has ended")
         sockets += [socket.socket(fileno=fd) for fd in fds]
     for each in sockets:
-        each.setblocking(False)  # noqa: FBT003
+        each.setblocking(False)
         each.set_inheritable(False)
     return estate, sockets

@@ -81,9 +81,7 @@ def main(birth: Birth, counts: WorkerCounts, channel: socket.socket) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(Worker(birth, counts, logs).live(channel))
     except Exception as error:  # noqa: BLE001 - nobody above us could say it
-        log.error(  # noqa: TRY400 - one line
-            "fault", message="a worker cannot go on", error=repr(error)
-        )
+        log.error("fault", message="a worker cannot go on", error=repr(error))
         return 1
     finally:
         logs.close()

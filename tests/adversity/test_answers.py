@@ -251,7 +251,7 @@ class BlackHole:
         self.waiting: list[socket.socket] = []
         for _ in range(4):
             waiting = socket.socket()
-            waiting.setblocking(False)  # noqa: FBT003
+            waiting.setblocking(False)
             with suppress(BlockingIOError):
                 waiting.connect(self.sock.getsockname())
             self.waiting.append(waiting)

@@ -496,7 +496,7 @@ def test_a_slow_body_is_cut_at_a_deadline_that_no_byte_moves(upstream: Upstream)
                     if b"408" in client.unread:
                         break
                     time.sleep(0.02)
-                    client.sock.setblocking(False)  # noqa: FBT003
+                    client.sock.setblocking(False)
                     with suppress(BlockingIOError):
                         client.unread += client.sock.recv(1000)
                     client.sock.settimeout(10)

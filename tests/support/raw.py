@@ -153,7 +153,7 @@ class Wire:
 
         `data` is repeated, and what was sent of it may end anywhere.
         """
-        self.sock.setblocking(False)  # noqa: FBT003
+        self.sock.setblocking(False)
         sent = 0
         view = memoryview(data)
         try:

@@ -155,7 +155,7 @@ class Stage:
         unix = self.family == socket.AF_UNIX
         sock.bind(str(self.folder / name) if unix else ("127.0.0.1", 0))
         sock.listen(backlog)
-        sock.setblocking(False)  # noqa: FBT003
+        sock.setblocking(False)
         return sock
 
     def accepted(self, **options: bytes | None) -> tuple[Wire, Any]:
@@ -166,7 +166,7 @@ class Stage:
         number = len(self.made)
         self.until(lambda: len(self.made) > number and self.made[number] is not None)
         wire = Wire(sock, **options)  # type: ignore[arg-type]
-        sock.setblocking(False)  # noqa: FBT003
+        sock.setblocking(False)
         return wire, self.made[number]
 
     def packed(self, sock: socket.socket) -> bytes:
@@ -185,9 +185,9 @@ class Stage:
             self.sockets.connect(self.packed(listener), protocol, 60)
             self.until(lambda: protocol.said)
             sock, _ = listener.accept()
-        sock.setblocking(False)  # noqa: FBT003
+        sock.setblocking(False)
         wire = Wire(sock)
-        sock.setblocking(False)  # noqa: FBT003
+        sock.setblocking(False)
         return wire, protocol
 
     @contextmanager

@@ -139,7 +139,7 @@ class Steady:
         sock = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
         if slow:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
-        sock.setblocking(False)  # noqa: FBT003
+        sock.setblocking(False)
         host, _, port = door.partition(":")
         await self._loop.sock_connect(sock, path or (host, int(port)))
         reader, writer = await asyncio.open_connection(sock=sock, limit=BUFFER)

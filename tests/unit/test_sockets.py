@@ -394,7 +394,7 @@ def unanswering(stage: Stage) -> Iterator[bytes]:
     with stage.listening("full", backlog=0) as listener:
         fillers = [socket.socket() for _ in range(3)]
         for filler in fillers:
-            filler.setblocking(False)  # noqa: FBT003
+            filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
         yield stage.packed(listener)
         for filler in fillers:

@@ -47,7 +47,7 @@ class Stage:
         )
         with Wire(client, b"key!") as near, Wire(server) as far:
             for wire in (near, far):
-                wire.sock.setblocking(False)  # noqa: FBT003
+                wire.sock.setblocking(False)
             yield near, far, passage
 
     def _connection(self) -> tuple[socket.socket, asyncio.Transport]:

@@ -389,7 +389,7 @@ def _foreign(name: str) -> Iterator[Rule]:
         if family.fullmatch(name):
             reason = "it comes from a module that is not nginx's own"
             for block in (False, True):
-                yield Rule(name, _ANYWHERE, 0, None, False, block, False, fate, reason)  # noqa: FBT003
+                yield Rule(name, _ANYWHERE, 0, None, False, block, False, fate, reason)
             return
 
 

@@ -205,7 +205,7 @@ def test_one_of_another_version_is_refused(
 
 async def received(sock: socket.socket) -> list[int]:
     """The first batch as it comes: its descriptors."""
-    sock.setblocking(False)  # noqa: FBT003
+    sock.setblocking(False)
     batch = await handover._receive(sock)
     return [fd for _, pair in batch for fd in pair]
 
@@ -268,7 +268,7 @@ def test_an_answer_counts_though_nobody_waits_for_it_any_more(
         with pytest.raises(asyncio.CancelledError):
             await giving
 
-    theirs.setblocking(False)  # noqa: FBT003
+    theirs.setblocking(False)
     with ExitStack() as stack:
         pairs = opened(stage, 3, stack)
         stage.loop.run_until_complete(play())

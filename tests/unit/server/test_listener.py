@@ -128,7 +128,7 @@ class TestUnix:
             busy.listen(0)
             for _ in range(2):
                 client = waiting.enter_context(socket.socket(socket.AF_UNIX))
-                client.setblocking(False)  # noqa: FBT003
+                client.setblocking(False)
                 client.connect_ex(str(path))
             # would hang for ever on a probe that waits for room
             assert "Address already in use" in one_line(Address(path=str(path)))

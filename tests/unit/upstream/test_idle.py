@@ -27,7 +27,7 @@ class Ends:
     async def connect(self) -> tuple[asyncio.Transport, socket.socket]:
         ours, theirs = socket.socketpair()
         for sock in (ours, theirs):
-            sock.setblocking(False)  # noqa: FBT003
+            sock.setblocking(False)
         self.sockets.append(theirs)
         transport, _ = await asyncio.get_running_loop().create_connection(
             asyncio.Protocol, sock=ours
