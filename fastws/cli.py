@@ -179,10 +179,10 @@ def reload(control: str | None) -> None:
 @main.command()
 @click.argument("target", required=False)
 @_control
-@click.option("--rate", type=_Rate(), default=None, help="Close so many at most.")
-@click.option("--code", type=click.IntRange(1000, 4999), default=1012, help="Close with it.")
+@click.option("--rate", type=_Rate(), help="Close so many at most.")
+@click.option("--code", type=click.IntRange(1000, 4999), help="Close with it.  [default: 1012]")
 @click.option("--jitter", type=_Seconds(), help="Be late by up to so much.")
-@click.option("--deadline", type=_Seconds(), default="5m", help="Have closed all by then.")
+@click.option("--deadline", type=_Seconds(), help="Have closed all by then.  [default: 5m]")
 @click.option("--undo", is_flag=True, help="Let the target have connections again.")
 @click.option("--move", is_flag=True, help="Let a worker's tunnels go to another worker instead.")
 def drain(target: str | None, control: str | None, **how: Any) -> None:

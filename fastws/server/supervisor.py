@@ -18,12 +18,12 @@ from typing import Any
 import click
 
 from fastws._board import Board
-from fastws._relay import Ending
 from fastws.config.model import Config, Drain
 from fastws.errors import FastwsError
-from fastws.server import demo, messages, moves, succession, worker
+from fastws.server import demo, messages, moves, succession
 from fastws.server.changes import changes
 from fastws.server.child import Child
+from fastws.server.closing import RESTART, SHUTDOWN
 from fastws.server.commands import Commands
 from fastws.server.entrances import Entrances
 from fastws.server.fork import SIGNALS
@@ -43,8 +43,6 @@ _MOST_NAMED_TUNNELS = 64 * 1024
 # Workers beside those that serve: they still close their tunnels.
 _SPARE_WORKERS = 16
 
-# RFC 6455's registry of close codes: service restart
-_RESTART = 1012
 # Numbers for tunnels that open here after a new process was told where to go on.
 _NUMBERS_LEFT = 1_000_000
 
@@ -440,13 +438,7 @@ class Supervisor:
         self._close_listeners()
         if self._stopping:
             self._stopping.cancel()
-        stop = partial(
-            messages.Stop,
-            code=worker.GOING_AWAY,
-            reason="shutting down",
-            spread=spread,
-            timeout=timeout,
-        )
+        stop = partial(messages.Stop, closing=SHUTDOWN, spread=spread, timeout=timeout)
         self._stopping = self._loop.create_task(self._end(stop, spread + timeout))
 
     async def _end(self, stop: Stop, seconds: float) -> None:
@@ -477,14 +469,7 @@ class Supervisor:
 
 def _restart(drain: Drain) -> Stop:
     """Return the order to stop because others go on."""
-    return partial(
-        messages.Stop,
-        code=_RESTART,
-        reason="service restart",
-        spread=drain.spread,
-        timeout=drain.timeout,
-        ending=int(Ending.DRAIN),
-    )
+    return partial(messages.Stop, closing=RESTART, spread=drain.spread, timeout=drain.timeout)
 
 
 def _cores() -> int:

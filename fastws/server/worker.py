@@ -16,7 +16,6 @@ import msgspec
 import uvloop
 
 from fastws._board import WorkerCounts
-from fastws._relay import Ending
 from fastws.errors import FastwsError
 from fastws.proxy.arrivals import Arrivals
 from fastws.proxy.context import Context
@@ -24,13 +23,10 @@ from fastws.proxy.settings import Settings
 from fastws.server import handover, messages
 from fastws.server.acceptors import Acceptors
 from fastws.server.channel import Channel
-from fastws.server.drain import delays, drain
+from fastws.server.closing import SHUTDOWN, close, delays
 from fastws.server.logs import OpenLog
 from fastws.server.messages import Door, Plan
 from fastws.server.pinning import pin
-
-# RFC 6455 section 7.4.1
-GOING_AWAY = 1001
 
 # Seconds between two signs of life.
 BEAT = 1.0
@@ -175,7 +171,7 @@ class Worker:
     def _orphaned(self) -> None:
         """Without a supervisor nobody would know of us."""
         seconds = self._plan.config.drain.timeout
-        self._run(self._stop(messages.Stop(0, GOING_AWAY, "shutting down", 0, seconds)))
+        self._run(self._stop(messages.Stop(0, SHUTDOWN, 0, seconds)))
 
     # what it does
 
@@ -246,7 +242,7 @@ class Worker:
             and (not order.door or tunnel.passage.door == order.door)
         ]
         when = delays(len(tunnels), rate=order.rate, jitter=order.jitter, deadline=order.deadline)
-        await drain(tunnels, when, order.code, order.reason, Ending.DRAIN)
+        await close(tunnels, when, order.closing)
 
     def _beat(self) -> None:
         self._counts.beat()
@@ -297,7 +293,7 @@ class Worker:
         self._give_up()
         tunnels = context.driver.tunnels()
         when = delays(len(tunnels), rate=0, jitter=order.spread, deadline=order.spread)
-        self._run(drain(tunnels, when, order.code, order.reason, Ending(order.ending)))
+        self._run(close(tunnels, when, order.closing))
         if self._counts.connections:
             with suppress(TimeoutError):
                 await asyncio.wait_for(context.none_left.wait(), order.spread + order.timeout)

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from fastws import cli
-from fastws.config import model, toml
+from fastws.config import model
+from fastws.config.build import build
 from fastws.config.nginx.directives import Fate, rules
 from fastws.observe.access_log import ENDINGS
 from fastws.observe.metrics import render
@@ -29,7 +30,7 @@ EXAMPLES = [
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_is_valid(example: str) -> None:
-    toml.build(tomllib.loads(example), "example")
+    build(tomllib.loads(example), "example")
 
 
 STRUCTS = [
