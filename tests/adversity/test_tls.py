@@ -58,9 +58,10 @@ def test_it_is_logged_why_there_is_no_tls(
         assert failed["level"] == "debug"
         assert failed["listener"] == "wss://127.0.0.1:0"
         with connect(proxy) as client:
+            port = client.port
             with pytest.raises(ssl.SSLCertVerificationError):
                 stranger.wrap_socket(client.sock, server_hostname="localhost")
-            failed = proxy.event("tls_failed", port=client.port)
+            failed = proxy.event("tls_failed", port=port)
         assert failed["reason"] == "TLS failed: tlsv1 alert unknown ca."
 
 
