@@ -160,6 +160,7 @@ class Supervisor:
         self.listeners = Listeners(list(islice(sockets, estate.given)))
         self.listeners.inherit(estate.listeners, sockets)
         self._entrances.inherit(estate.entrances, sockets)
+        self.workers.home = predecessor.home
 
     async def _begin(self, config: Config) -> None:
         try:
@@ -178,8 +179,13 @@ class Supervisor:
             arrivals = succession.Arrivals(self.workers, self.log)
             await self._predecessor.up(arrivals.take)
             await self._entrances.open()
-            self._run(arrivals.all_from(self._predecessor))
+            self._run(self._take_all(arrivals, self._predecessor))
         self._owner = True
+
+    async def _take_all(self, arrivals: succession.Arrivals, predecessor: Predecessor) -> None:
+        await arrivals.all_from(predecessor)
+        self.workers.home = None
+        predecessor.home.close()
 
     def _close_listeners(self) -> None:
         """Listen no more; what belongs to a process that goes on stays where it is."""
@@ -412,6 +418,7 @@ class Supervisor:
             await succession.give(leaving, successor, within=self.opening, log=self.log)
         except FastwsError:
             await self._go_on()
+            successor.take_back(succession.Arrivals(self.workers, self.log).take)
             raise
         finally:
             successor.close()

@@ -51,11 +51,15 @@ _orders = msgspec.json.Decoder(messages.Order)
 
 @dataclass
 class Birth:
-    """What a worker serves at the beginning, at which sockets, and the place that it takes."""
+    """What a worker serves at the beginning, at which sockets, and the place that it takes.
+
+    ``home`` is where tunnels are taken that it has when its supervisor dies, if anywhere.
+    """
 
     plan: Plan
     doors: list[Door]
     place: int
+    home: socket.socket | None = None
 
 
 @dataclass
@@ -98,6 +102,8 @@ class Worker:
         self._log = logs.log
         self._plan = birth.plan
         self._doors = birth.doors  # that came, and are not part of what is prepared
+        self._home = birth.home
+        self._giving: asyncio.Task[None] | None = None  # all tunnels to another process
         self._next: _Next | None = None
         self._collecting: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -170,8 +176,26 @@ class Worker:
 
     def _orphaned(self) -> None:
         """Without a supervisor nobody would know of us."""
+        self._run(self._end_alone())
+
+    async def _end_alone(self) -> None:
+        """Let go what another process takes, and end."""
+        if self._giving:
+            await asyncio.wait([self._giving])
+        if self._home:
+            with suppress(OSError, FastwsError):  # nobody is there any more, or it takes no more
+                await self._go_home(self._home)
         seconds = self._plan.config.drain.timeout
-        self._run(self._stop(messages.Stop(0, SHUTDOWN, 0, seconds)))
+        await self._stop(messages.Stop(0, SHUTDOWN, 0, seconds))
+
+    async def _go_home(self, home: socket.socket) -> None:
+        """Give all tunnels to the process that goes on in place of ours."""
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                socket.send_fds(home, [b"tunnels"], [theirs.fileno()])
+            timeouts = self._plan.config.timeouts
+            await self._leave(timeouts.connect + timeouts.handshake, ours)
 
     # what it does
 
@@ -256,6 +280,7 @@ class Worker:
         """Give tunnels through a socket. Raises FastwsError when they are not taken."""
         with socket.socket(fileno=fd) as sock:
             if order.leave:
+                self._giving = asyncio.current_task()
                 await self._leave(order.leave, sock)
             else:
                 await handover.give(sock, self._context.driver.tunnels()[: order.most])
