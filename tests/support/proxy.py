@@ -12,15 +12,15 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 
+from support.waiting import PATIENCE, until
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 FASTWS = Path(sys.executable).with_name("fastws")
-PATIENCE = 15.0
 SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
 LISTENING = "fastws listening on "
 
@@ -224,6 +224,13 @@ class Proxy:
         """What /proc says of all our processes."""
         return [Path(f"/proc/{pid}/{file}").read_text() for pid in (self.pid, *self.worker_pids)]
 
+    def writes(self, file: Path) -> bool:
+        """Whether all workers have a file open."""
+        return all(
+            str(file) in {os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()}  # noqa: PTH115
+            for pid in self.worker_pids
+        )
+
     def settled(self, descriptors: int, *, seconds: float = PATIENCE) -> bool:
         """Wait until at most so many descriptors are open."""
         return until(lambda: self.descriptors <= descriptors, seconds)
@@ -258,11 +265,3 @@ class Proxy:
     def _join(self) -> None:
         for reader in self.readers:
             reader.join(PATIENCE)
-
-
-def until(condition: Callable[[], object], seconds: float = PATIENCE) -> bool:
-    """Poll what sends no event (/proc, a file); whether it came true in time."""
-    deadline = time.monotonic() + seconds
-    while not (held := condition()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return bool(held)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.waiting import PATIENCE
 from support.workers import Puppet, child_and_puppet
 
 from fastws.errors import FastwsError
@@ -25,7 +26,7 @@ class Log:
 
 
 def run(scenario: Any) -> None:
-    asyncio.run(asyncio.wait_for(scenario, 10))
+    asyncio.run(asyncio.wait_for(scenario, PATIENCE))
 
 
 def successor_that(give: Callable[[socket.socket], None]) -> Any:

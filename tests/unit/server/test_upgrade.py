@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from support.waiting import PATIENCE
 
 from fastws.errors import FastwsError
 from fastws.server import upgrade
@@ -103,7 +104,7 @@ def test_the_new_process_is_up_and_takes_what_tunnels_come_through(
         successor.close()
         await heir.over.wait()
 
-    loop.run_until_complete(asyncio.wait_for(play(), 10))
+    loop.run_until_complete(asyncio.wait_for(play(), PATIENCE))
     assert not successor.gone.done()
     heir.failed("not any more")
 
@@ -128,7 +129,7 @@ def test_a_new_process_that_ends_is_gone_unless_it_was_told_to_stop(
         with pytest.raises(FastwsError, match="the new process ended before it began"):
             await serving
 
-    loop.run_until_complete(asyncio.wait_for(play(), 10))
+    loop.run_until_complete(asyncio.wait_for(play(), PATIENCE))
     assert successor.gone.done() != told
 
 
