@@ -148,6 +148,8 @@ def _websockets_options(ask: Ask) -> dict[str, Any]:
         "ssl": ask.tls,
         "max_size": None,
         "ping_interval": None,
+        "open_timeout": PATIENCE,
+        "close_timeout": PATIENCE,
         "proxy": None,
     }
 
@@ -309,6 +311,7 @@ class Picows(Client):
                     ssl_context=ask.tls,
                     extra_headers=headers,
                     max_redirects=0,
+                    websocket_handshake_timeout=PATIENCE,
                     max_frame_size=1 << 28,
                 )
             )

@@ -101,6 +101,7 @@ async def websockets_echo(
         "max_size": None,
         "max_queue": None,
         "ping_interval": None,
+        "open_timeout": PATIENCE,
         "ssl": tls,
         **options,
     }
@@ -269,7 +270,9 @@ def _picows_factory(request: Any) -> Any:
 @asynccontextmanager
 async def picows_echo(host: str = "127.0.0.1") -> AsyncIterator[str]:
     """The server of `picows`: fast, lenient, no compression."""
-    server = await picows.ws_create_server(_picows_factory, host, 0)
+    server = await picows.ws_create_server(
+        _picows_factory, host, 0, websocket_handshake_timeout=PATIENCE
+    )
     try:
         yield f"{host}:{server.sockets[0].getsockname()[1]}"
     finally:

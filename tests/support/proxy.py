@@ -72,6 +72,7 @@ class Proxy:
         self.changed = threading.Condition()
         self._forgiven: set[str] = set()
         self._status = 0
+        self._silent = False  # it has closed its stdout
 
     # -- life -------------------------------------------------------------------------------
 
@@ -86,7 +87,7 @@ class Proxy:
         for reader in self.readers:
             reader.start()
         with self.changed:
-            self.changed.wait_for(lambda: self.addresses or not self._reading(), PATIENCE)
+            self.changed.wait_for(lambda: self.addresses or self._silent, PATIENCE)
         if not self.addresses:
             self.kill()
             raise AssertionError(f"fastws did not come up: {self.stray or self.events}")
@@ -246,6 +247,7 @@ class Proxy:
                         self.addresses = text.removeprefix(LISTENING).split(", ")
                         self.changed.notify_all()
         with self.changed:
+            self._silent = True
             self.changed.notify_all()
 
     def _read_stderr(self, stream: IO[bytes]) -> None:
@@ -258,9 +260,6 @@ class Proxy:
                     except ValueError:
                         self.stray.append(text)
                     self.changed.notify_all()
-
-    def _reading(self) -> bool:
-        return self.process.poll() is None
 
     def _join(self) -> None:
         for reader in self.readers:
