@@ -13,9 +13,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # What an installation is made of, folders included, so that a file that is gone counts too.
 SOURCES := $(shell find fastws -name __pycache__ -prune -o -print) setup.py pyproject.toml README.md
-EXTENSIONS := $(addprefix fastws., \
-		_board _pipe _relay _driver _transport _sockets _epoll _uring _memory _pump) \
-	$(addprefix fastws.protocol.,accept body extensions forward handshake head headers target)
+CYTHON := $(filter %.pyx %.pxd,$(SOURCES))
+EXTENSIONS := $(subst /,.,$(basename $(filter %.pyx,$(SOURCES))))
 
 # One marker for each way to install the tree in a venv: install only when it has changed since.
 PLAIN := $(VENV)/.installed
@@ -43,7 +42,7 @@ lint: export PATH := $(abspath $(BIN)):$(PATH)
 lint: $(LINT)
 	ruff check .
 	ruff format --check .
-	cython-lint fastws/*.pyx fastws/*.pxd fastws/protocol/*.pyx fastws/protocol/*.pxd
+	cython-lint $(CYTHON)
 	mypy
 	lint-imports --no-logo
 	python -P -m mypy.stubtest --allowlist .ci/stubtest.allow $(EXTENSIONS)

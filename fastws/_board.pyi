@@ -11,11 +11,17 @@ class Board:
 
     def __init__(self, workers: int, peers: int, tunnels: int) -> None: ...
     @property
-    def workers(self) -> int: ...
+    def workers(self) -> int:
+        """How many workers there is room for."""
+
     @property
-    def peers(self) -> int: ...
+    def peers(self) -> int:
+        """How many peers."""
+
     @property
-    def tunnels(self) -> int: ...
+    def tunnels(self) -> int:
+        """How many open tunnels of one worker have a place in its list."""
+
     def next_number(self) -> int:
         """A number for a tunnel, which no other has."""
 
@@ -52,7 +58,9 @@ class PeerState:
 
     def __new__(cls, board: Board, number: int, worker: int) -> PeerState: ...
     @property
-    def number(self) -> int: ...
+    def number(self) -> int:
+        """The peer's number on the board."""
+
     def acquire(self, limit: int = 0) -> bool:
         """Count a connection in, unless there are `limit` already (0: no limit); whether it was."""
 
@@ -69,9 +77,12 @@ class PeerState:
         """Forget all but the connections."""
 
     @property
-    def connections(self) -> int: ...
+    def connections(self) -> int:
+        """Those that are under way or open, in all workers."""
+
     @property
-    def served(self) -> int: ...
+    def served(self) -> int:
+        """Connections so far."""
 
     failures: int
     failed_at: int
@@ -86,9 +97,13 @@ class WorkerCounts:
 
     def __new__(cls, board: Board, number: int) -> WorkerCounts: ...
     @property
-    def board(self) -> Board: ...
+    def board(self) -> Board:
+        """The board that they are on."""
+
     @property
-    def number(self) -> int: ...
+    def number(self) -> int:
+        """The worker's number."""
+
     def beat(self) -> None:
         """Say that the loop still turns."""
 
@@ -158,10 +173,16 @@ class WorkerCounts:
         """The state of the peer of that number, for the use of this worker."""
 
     @property
-    def beats(self) -> int: ...
+    def beats(self) -> int:
+        """How often the worker said that its loop still turns."""
+
     @property
-    def connections(self) -> int: ...
+    def connections(self) -> int:
+        """Downstream connections that are open."""
+
     @property
-    def tunnels(self) -> int: ...
+    def tunnels(self) -> int:
+        """Tunnels that are open."""
+
     def numbers(self) -> dict[str, Any]:
         """All of it, by name; statuses and endings that occurred by their numbers."""

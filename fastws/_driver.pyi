@@ -32,7 +32,9 @@ class Driver:
     interval: float
 
     @property
-    def loop(self) -> asyncio.AbstractEventLoop: ...
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that it relays on."""
+
     def __init__(self, loop: asyncio.AbstractEventLoop, *, interval: float = 1) -> None: ...
     def __len__(self) -> int:
         """How many tunnels are open."""
@@ -73,9 +75,6 @@ class Driver:
 
     def tick(self) -> None:
         """Let every tunnel look at the clock."""
-
-    def shut_down(self, code: int, reason: bytes) -> None:
-        """Close every tunnel with `code`, each at its next frame boundaries."""
 
     def abort(self) -> None:
         """Let go of every connection now."""

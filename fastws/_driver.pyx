@@ -19,7 +19,7 @@ from fastws._net cimport (
     socklen_t,
 )
 from fastws._pipe cimport Rules
-from fastws._relay cimport DOWNSTREAM, OPEN, SHUTDOWN, UPSTREAM, Ending, Side, Tunnel
+from fastws._relay cimport DOWNSTREAM, OPEN, UPSTREAM, Ending, Side, Tunnel
 
 # What is read at least, while something is queued.
 cdef size_t MIN_READ = 4 * 1024
@@ -111,12 +111,6 @@ cdef class Driver:
             tunnel.check(now)
         if self._count:
             self._timer = self.loop.call_later(self.interval, self.tick)
-
-    def shut_down(self, int code, bytes reason):
-        """Close every tunnel with `code`, each at its next frame boundaries."""
-        cdef LegTunnel tunnel
-        for tunnel in self.tunnels():
-            tunnel.shut_down(code, reason, SHUTDOWN)
 
     def traffic(self):
         """What went through the open tunnels: bytes from and to clients, then messages."""

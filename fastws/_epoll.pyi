@@ -9,4 +9,5 @@ class Epoll(Sockets):
     """Sockets over epoll(7). Raises OSError where there is none."""
 
 @final
-class EpollLeg(SocketLeg): ...
+class EpollLeg(SocketLeg):
+    """One connection that epoll watches."""

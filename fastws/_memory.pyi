@@ -16,9 +16,13 @@ class MemoryTunnel(Tunnel):
     blocked: set[str]
     def __init__(self, rules: Rules, *, rsv_first: int = 0, rsv_rest: int = 0) -> None: ...
     @property
-    def log(self) -> list[tuple[str, str | float]]: ...
+    def log(self) -> list[tuple[str, str | float]]:
+        """What the tunnel asked for, in order: see `MemoryTunnel`."""
+
     @property
-    def over(self) -> bool: ...
+    def over(self) -> bool:
+        """Are both connections gone?"""
+
     def receive(self, side: _Side, data: Buffer) -> None:
         """`side` sent `data`."""
 

@@ -21,21 +21,36 @@ class Rules:
         ping: float = 0,
     ) -> None: ...
     @property
-    def max_message(self) -> int: ...
+    def max_message(self) -> int:
+        """The longest message in bytes; a longer one fails with 1009."""
+
     @property
-    def validate_utf8(self) -> bool: ...
+    def validate_utf8(self) -> bool:
+        """Does a text message that is not UTF-8 fail with 1007?"""
+
     @property
-    def queued_bytes(self) -> int: ...
+    def queued_bytes(self) -> int:
+        """Bytes that are queued for one side before the other is no longer read."""
+
     @property
-    def idle(self) -> float: ...
+    def idle(self) -> float:
+        """Seconds of silence in both directions that end the tunnel."""
+
     @property
-    def stall(self) -> float: ...
+    def stall(self) -> float:
+        """Seconds for a side to take something of what is queued for it."""
+
     @property
-    def close(self) -> float: ...
+    def close(self) -> float:
+        """Seconds for the other half of a closing handshake."""
+
     @property
-    def linger(self) -> float: ...
+    def linger(self) -> float:
+        """Seconds without progress, after an end of file, that end the other direction."""
+
     @property
-    def ping(self) -> float: ...
+    def ping(self) -> float:
+        """Seconds of a side's silence after which it is pinged."""
 
 @final
 class Pipe:
@@ -49,19 +64,33 @@ class Pipe:
         """Does what was forwarded end with a whole frame?"""
 
     @property
-    def forwarded(self) -> int: ...
+    def forwarded(self) -> int:
+        """Bytes that went on."""
+
     @property
-    def messages(self) -> int: ...
+    def messages(self) -> int:
+        """Messages whose end went on."""
+
     @property
-    def close_code(self) -> int: ...
+    def close_code(self) -> int:
+        """That of the source's close frame (1005: it had none); 0 until that came."""
+
     @property
-    def close_reason(self) -> bytes: ...
+    def close_reason(self) -> bytes:
+        """That of the source's close frame."""
+
     @property
-    def verdict(self) -> int: ...
+    def verdict(self) -> int:
+        """The close code that the source has earned by breaking a rule; 0: none."""
+
     @property
-    def why(self) -> str | None: ...
+    def why(self) -> str | None:
+        """The rule that it broke."""
+
     @property
-    def ended(self) -> bool: ...
+    def ended(self) -> bool:
+        """Has the sink its close frame, so that nothing more is written to it?"""
+
     def state(self, now: float) -> bytes:
         """Where in its stream the pipe stands, in bytes.
 

@@ -30,7 +30,9 @@ class Pump(Relay):
         most: int,
     ) -> None: ...
     @property
-    def body(self) -> Body: ...
+    def body(self) -> Body:
+        """What says how much of the bytes goes on."""
+
     @property
     def moved(self) -> int:
         """Bytes that came, framing included."""

@@ -7,6 +7,8 @@ from typing_extensions import disjoint_base
 from fastws._pipe import Pipe, Rules
 
 class Ending(IntFlag):
+    """Why a tunnel ended: the first cause counts."""
+
     OPEN = 0
     CLIENT_CLOSED = 1
     UPSTREAM_CLOSED = 2
@@ -29,17 +31,29 @@ class Tunnel(Relay):
 
     def __init__(self, rules: Rules, *, rsv_first: int = 0, rsv_rest: int = 0) -> None: ...
     @property
-    def rules(self) -> Rules: ...
+    def rules(self) -> Rules:
+        """Those of its route."""
+
     @property
-    def upward(self) -> Pipe: ...
+    def upward(self) -> Pipe:
+        """From the client to the server."""
+
     @property
-    def downward(self) -> Pipe: ...
+    def downward(self) -> Pipe:
+        """From the server to the client."""
+
     @property
-    def ending(self) -> int: ...
+    def ending(self) -> int:
+        """Why it ended, as `Ending` has it."""
+
     @property
-    def code(self) -> int: ...
+    def code(self) -> int:
+        """The close code, as it stands in the log; 0 while it is open."""
+
     @property
-    def reason(self) -> bytes: ...
+    def reason(self) -> bytes:
+        """The close reason."""
+
     def wake(self) -> None:
         """The time is up for which the tunnel asked its driver."""
 

@@ -84,12 +84,18 @@ class SocketLeg(Leg):
     def get_write_buffer_size(self) -> int:
         """The bytes that the socket has not taken."""
 
-    def can_write_eof(self) -> bool: ...
+    def can_write_eof(self) -> bool:
+        """Always: see `asyncio.WriteTransport`."""
+
     def write_eof(self) -> None:
         """End our half behind what is queued."""
 
-    def pause_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
+    def pause_reading(self) -> None:
+        """Read no more."""
+
+    def resume_reading(self) -> None:
+        """Read again."""
+
     def close(self) -> None:
         """End the connection behind what is queued."""
 

@@ -16,12 +16,23 @@ class TransportLeg(Leg):
 
     data_received: None
     def __init__(self, transport: asyncio.Transport) -> None: ...
-    def get_buffer(self, sizehint: int) -> memoryview: ...
-    def buffer_updated(self, size: int) -> None: ...
-    def eof_received(self) -> bool | None: ...
-    def pause_writing(self) -> None: ...
-    def resume_writing(self) -> None: ...
-    def connection_lost(self, exc: Exception | None) -> None: ...
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """The buffer of the worker, or as much of it as may be read now."""
+
+    def buffer_updated(self, size: int) -> None:
+        """So many bytes were read into it."""
+
+    def eof_received(self) -> bool | None:
+        """The peer sends no more."""
+
+    def pause_writing(self) -> None:
+        """The transport takes no more."""
+
+    def resume_writing(self) -> None:
+        """The transport takes more."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """There is no connection any more."""
 
 @final
 class PlainLeg(TransportLeg):

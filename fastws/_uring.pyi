@@ -13,4 +13,5 @@ class Uring(Sockets):
         """How many requests are under way."""
 
 @final
-class RingLeg(SocketLeg): ...
+class RingLeg(SocketLeg):
+    """One connection that the ring serves."""

@@ -1,23 +1,9 @@
-"""Reads a TOML file into the raw form, and that into the model."""
+"""Reads TOML into the raw form."""
 
 import tomllib
 from typing import Any
 
-from fastws.config import syntax
-from fastws.config.build import build
-from fastws.config.model import Config
 from fastws.errors import ConfigError
-
-__all__ = ["build", "load", "parse"]
-
-
-def load(path: str) -> Config:
-    """Return the model of the file at ``path``.
-
-    Raises ConfigError if it cannot be read or as `parse` does, and InvalidConfigError as `build`
-    does.
-    """
-    return build(parse(syntax.read(path), path), path)
 
 
 def parse(data: bytes, path: str) -> dict[str, Any]:

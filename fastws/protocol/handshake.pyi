@@ -12,13 +12,21 @@ class UpgradeRequest:
     """A valid opening handshake. Its parts are made into objects each time they are asked for."""
 
     @property
-    def target(self) -> bytes: ...
+    def target(self) -> bytes:
+        """In origin-form, byte for byte."""
+
     @property
-    def host(self) -> bytes: ...
+    def host(self) -> bytes:
+        """The Host header."""
+
     @property
-    def origin(self) -> bytes | None: ...
+    def origin(self) -> bytes | None:
+        """The Origin header; None from a program that sends none."""
+
     @property
-    def key(self) -> bytes: ...
+    def key(self) -> bytes:
+        """Sec-WebSocket-Key: the base64 of 16 bytes."""
+
     @property
     def protocols(self) -> tuple[bytes, ...]:
         """The subprotocols offered; their names are case-sensitive."""
@@ -39,9 +47,12 @@ class UpgradeResponse:
     """A 101 that answers its request, with what the two peers agreed on."""
 
     @property
-    def protocol(self) -> bytes | None: ...
+    def protocol(self) -> bytes | None:
+        """The subprotocol that was chosen; None: none."""
+
     @property
-    def extensions(self) -> tuple[bytes, ...]: ...
+    def extensions(self) -> tuple[bytes, ...]:
+        """The names of the extensions that were agreed, in order."""
 
 def judge(head: RequestHead) -> UpgradeRequest:
     """Hold a request against RFC 6455 section 4.2.1.

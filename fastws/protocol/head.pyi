@@ -28,7 +28,9 @@ class Head:
 
     def __init__(self, limits: Limits) -> None: ...
     @property
-    def version(self) -> tuple[int, int]: ...
+    def version(self) -> tuple[int, int]:
+        """Major and minor: (1, 0) or (1, 1)."""
+
     @property
     def size(self) -> int:
         """In bytes; 0 while it is incomplete."""
@@ -62,7 +64,9 @@ class RequestHead(Head):
     """The head of a client's request (RFC 9112 section 3)."""
 
     @property
-    def method(self) -> bytes: ...
+    def method(self) -> bytes:
+        """In upper case."""
+
     @property
     def target(self) -> bytes:
         """In origin-form, byte for byte."""
@@ -76,7 +80,9 @@ class RequestHead(Head):
         """The Host header; empty where HTTP/1.0 does without."""
 
     @property
-    def origin(self) -> bytes | None: ...
+    def origin(self) -> bytes | None:
+        """The Origin header; None where there is none."""
+
     @property
     def is_upgrade(self) -> bool:
         """Whether the request asks to leave HTTP, for any protocol (RFC 9110 section 7.8)."""
@@ -113,9 +119,13 @@ class ResponseHead(Head):
         """Whether another answer may follow on its connection (RFC 9112 section 9.3)."""
 
     @property
-    def status(self) -> int: ...
+    def status(self) -> int:
+        """Of three digits; 0 while it is incomplete."""
+
     @property
-    def reason(self) -> bytes: ...
+    def reason(self) -> bytes:
+        """The reason phrase, which may be empty."""
+
     @property
     def has_chunked_body(self) -> bool:
         """Whether a body follows that says itself where it ends."""

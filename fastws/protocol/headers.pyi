@@ -12,8 +12,13 @@ class Forwarded:
 
     def __init__(self, client: bytes, tls: bool, trusted: bool) -> None: ...
     @property
-    def client(self) -> bytes: ...
+    def client(self) -> bytes:
+        """The client's address."""
+
     @property
-    def tls(self) -> bool: ...
+    def tls(self) -> bool:
+        """Whether it came over TLS."""
+
     @property
-    def trusted(self) -> bool: ...
+    def trusted(self) -> bool:
+        """Whether its own forwarding headers are believed."""

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from fastws.errors import FastwsError
 
@@ -15,8 +15,6 @@ _MOST = 64
 
 # Seconds of silence, or without an answer being taken, after which one is let go: others may wait.
 _SILENCE = 60.0
-# Seconds for the last answers.
-_PATIENCE = 1.0
 
 _Done = TypeVar("_Done")
 
@@ -27,35 +25,35 @@ class Control:
     """Carries out ``commands``, by their names.
 
     ``{"command": "reload"}`` is answered by ``{"ok": true, ...}`` when it is done, or by
-    ``{"ok": false, "error": "..."}``.
+    ``{"ok": false, "error": "..."}``. ``waiting`` are those who have had no answer yet, or asked
+    again; once it is ``ending``, nobody who has had one may ask again.
     """
 
     def __init__(self, commands: Mapping[str, Command]) -> None:
         self._commands = commands
         self._clients = 0
-        self._answering: set[asyncio.Task[bytes]] = set()
+        self.waiting: set[asyncio.Task[Any]] = set()
+        self.ending = False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one client, line by line, until it goes."""
+        client = cast("asyncio.Task[Any]", asyncio.current_task())
         self._clients += 1
+        self.waiting.add(client)
         try:
             # A line may be too long, and the end may come while we wait for one.
             with suppress(ConnectionError, ValueError, TimeoutError, asyncio.CancelledError):
                 while self._clients <= _MOST and (line := await _soon(reader.readline())):
-                    answer = asyncio.ensure_future(self._answer(line))
-                    self._answering.add(answer)
-                    answer.add_done_callback(self._answering.discard)
-                    writer.write(await answer)
+                    self.waiting.add(client)
+                    writer.write(await self._answer(line))
                     await _soon(writer.drain())
+                    if self.ending:
+                        break
+                    self.waiting.discard(client)
         finally:
             self._clients -= 1
+            self.waiting.discard(client)
             writer.close()
-
-    async def finish(self) -> None:
-        """Let those have their answers who have asked for the end."""
-        if self._answering:
-            await asyncio.wait(self._answering, timeout=_PATIENCE)
-            await asyncio.sleep(0)
 
     async def _answer(self, line: bytes) -> bytes:
         try:

@@ -8,23 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from fastws._relay import Ending
 from fastws.errors import FastwsError
 from fastws.server import messages, moves
+from fastws.server.closing import DRAINED, Closing
 
 if TYPE_CHECKING:
     from fastws.server.child import Child
     from fastws.server.supervisor import Supervisor
 
-# The close reason, and the seconds for closing handshakes after the last close.
-_DRAINED = "drained"
+# Seconds for closing handshakes after the last close.
 _ENDING = 10.0
 
 _Amount = Annotated[float, msgspec.Meta(ge=0, le=1e9)]  # no nonsense: neither below nor NaN
 
 
 class Drain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which tunnels are to be closed, and how: see `fastws.server.drain`. Times in seconds.
+    """Which tunnels are to be closed, and how: see `fastws.server.closing`. Times in seconds.
 
     ``target`` is a server or a listener by its address, or a worker by its number; None: all.
     ``undo`` lets a server or listener have connections again. With ``move`` the tunnels of a worker
@@ -33,7 +32,7 @@ class Drain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     target: str | None = None
     rate: _Amount = 0
-    code: int = 1012  # RFC 6455's registry: service restart
+    code: int = DRAINED.code
     jitter: _Amount | None = None
     deadline: _Amount = 300
     undo: bool = False
@@ -48,6 +47,7 @@ class Draining:
         self._asked = drain
         if not 1000 <= drain.code <= 4999:
             raise FastwsError(f"{drain.code} is no close code")
+        self._closing = Closing(drain.code, DRAINED.reason)
         self._peers: tuple[int, ...] = ()
         self._door = ""
         self._retired: Child | None = None
@@ -58,7 +58,10 @@ class Draining:
             self._jitter = 1 / drain.rate
 
     async def run(self) -> dict[str, Any]:
-        """Carry it out; returns how many tunnels were closed."""
+        """Carry it out; returns how many tunnels were closed.
+
+        Raises FastwsError when a worker does not do its part, or the proxy is about to end.
+        """
         if self._asked.undo:
             if not self._peers and not self._door:
                 raise FastwsError("say which server or listener is to have connections again")
@@ -106,8 +109,7 @@ class Draining:
         await child.ask(
             lambda number: messages.Drain(
                 number,
-                code=asked.code,
-                reason=_DRAINED,
+                self._closing,
                 rate=asked.rate * share,
                 jitter=self._jitter,
                 deadline=asked.deadline,
@@ -133,15 +135,13 @@ class Draining:
                 await moves.finish(child, within=within)
         stop = partial(
             messages.Stop,
-            code=asked.code,
-            reason=_DRAINED,
+            closing=self._closing,
             spread=spread,
             timeout=_ENDING,
-            ending=int(Ending.DRAIN),
         )
         await supervisor.workers.dismiss([child], stop, spread + _ENDING)
 
     @property
     def _closed(self) -> int:
         ended = self._supervisor.board.totals()["ended"]
-        return int(ended.get(int(Ending.DRAIN), 0))
+        return int(ended.get(DRAINED.ending, 0))

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
+# Seconds at the end for those who are connected and have not asked yet, or have no answer.
+_PATIENCE = 2.0
+
 # Which of the two a socket is for, when another process gets them.
 _CONTROL, _WATCHERS = range(2)
 
@@ -38,9 +41,10 @@ class Entrances:
         self._config = config
         self._log = log
         self._control = Control(commands.by_name())
+        self._watchers = Watchers(commands)
         self._serve: tuple[tuple[Serve, int], ...] = (
             (self._control.serve, control.LONGEST),
-            (Watchers(commands).serve, watchers.LONGEST),
+            (self._watchers.serve, watchers.LONGEST),
         )
         self._inherited: dict[Key, list[Set]] = {}  # another process answers there
         self._bound: dict[Key, list[Set]] = {}
@@ -102,8 +106,10 @@ class Entrances:
         listener.unlink(ours)
 
     async def finish(self) -> None:
-        """Answer those who wait for the end."""
-        await self._control.finish()
+        """Answer those who wait for the end, or were about to ask when it came."""
+        self._control.ending = True
+        if waiting := self._control.waiting | self._watchers.waiting:
+            await asyncio.wait(waiting, timeout=_PATIENCE)
 
     def _usual_address(self) -> Address:
         """Return where the control socket is if nobody says where: for as long as we go on."""

@@ -25,7 +25,6 @@ from fastws.errors import FastwsError
 # nginx listens with 511; a storm of reconnects after a restart is longer.
 BACKLOG = 1024
 
-
 # Sets of sockets for one worker, above which the load may be uneven by one of them.
 _MOST_SETS = 4
 
@@ -41,6 +40,20 @@ def bind(address: Address) -> Set:
         return [bind_unix(Path(address.path))] if address.path is not None else _bind_tcp(address)
     except OSError as error:
         raise _failure(address, error) from error
+
+
+def bind_unix(path: Path) -> socket.socket:
+    """Bind and listen, in place of a socket that nobody listens on any more. Raises OSError."""
+    _remove_stale(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listening.bind(os.fspath(path))
+        listening.listen(BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    listening.setblocking(False)
+    return listening
 
 
 def spread(address: Address, sets: list[Set], workers: int) -> list[Set]:
@@ -162,20 +175,6 @@ def _tcp_socket(family: int) -> socket.socket:
     if family == socket.AF_INET6:
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     return made
-
-
-def bind_unix(path: Path) -> socket.socket:
-    """Bind and listen, in place of a socket that nobody listens on any more. Raises OSError."""
-    _remove_stale(path)
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        listening.bind(os.fspath(path))
-        listening.listen(BACKLOG)
-    except OSError:
-        listening.close()
-        raise
-    listening.setblocking(False)
-    return listening
 
 
 def _remove_stale(path: Path) -> None:

@@ -4,8 +4,8 @@ import socket
 
 import msgspec
 
-from fastws._relay import Ending
 from fastws.config.model import Config
+from fastws.server.closing import Closing
 
 # A socket to accept at, and which of the configuration's listeners it is for.
 Door = tuple[int, socket.socket]
@@ -74,27 +74,24 @@ class Reopen(_Order, frozen=True, tag="reopen"):
 
 
 class Stop(_Order, frozen=True, tag="stop"):
-    """Accept no more, close every tunnel with ``code``, and exit.
+    """Accept no more, close every tunnel, and exit.
 
     They are closed within ``spread`` seconds, at random; what is left ``timeout`` seconds after the
-    last is cut. ``ending`` is what the log says of them.
+    last is cut.
     """
 
-    code: int
-    reason: str
+    closing: Closing
     spread: float
     timeout: float
-    ending: int = int(Ending.SHUTDOWN)
 
 
 class Drain(_Order, frozen=True, tag="drain"):
     """Close tunnels: those to ``peers`` or from ``door``, or all of them if neither is given.
 
-    For the times see `fastws.server.drain`.
+    For the times see `fastws.server.closing`.
     """
 
-    code: int
-    reason: str
+    closing: Closing
     rate: float
     jitter: float
     deadline: float

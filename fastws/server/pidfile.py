@@ -23,7 +23,7 @@ class PidFile:
                 raise FastwsError(f"cannot write {path}: {error.strerror}") from error
 
     def write(self) -> None:
-        """Name this process."""
+        """Name this process. Raises FastwsError when the file cannot be written."""
         if self._path:
             try:
                 self._path.write_text(self._text)

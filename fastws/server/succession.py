@@ -62,9 +62,12 @@ class Arrivals:
 
     def take(self, fd: int) -> None:
         """Let the next take what comes through a socket."""
-        serving = self._workers.serving
-        child = serving[len(self._taking) % len(serving)]
-        self._taking.append(asyncio.ensure_future(self._take(child, fd)))
+        sock = socket.socket(fileno=fd)
+        if serving := self._workers.serving:
+            child = serving[len(self._taking) % len(serving)]
+            self._taking.append(asyncio.ensure_future(self._take(child, sock)))
+        else:
+            sock.close()
 
     async def all_from(self, predecessor: Predecessor) -> None:
         """Wait until all have come, and even them out."""
@@ -73,6 +76,6 @@ class Arrivals:
         async with self._workers.still:
             await moves.even_out(self._workers.serving, log=self._log)
 
-    async def _take(self, child: Child, fd: int) -> None:
-        with socket.socket(fileno=fd) as sock:
+    async def _take(self, child: Child, sock: socket.socket) -> None:
+        with sock:
             await moves.take(child, sock, log=self._log)

@@ -18,12 +18,12 @@ from typing import Any
 import click
 
 from fastws._board import Board
-from fastws._relay import Ending
 from fastws.config.model import Config, Drain
 from fastws.errors import FastwsError
-from fastws.server import demo, messages, moves, succession, worker
+from fastws.server import demo, messages, moves, succession
 from fastws.server.changes import changes
 from fastws.server.child import Child
+from fastws.server.closing import RESTART, SHUTDOWN
 from fastws.server.commands import Commands
 from fastws.server.entrances import Entrances
 from fastws.server.fork import SIGNALS
@@ -43,8 +43,6 @@ _MOST_NAMED_TUNNELS = 64 * 1024
 # Workers beside those that serve: they still close their tunnels.
 _SPARE_WORKERS = 16
 
-# RFC 6455's registry of close codes: service restart
-_RESTART = 1012
 # Numbers for tunnels that open here after a new process was told where to go on.
 _NUMBERS_LEFT = 1_000_000
 
@@ -162,6 +160,7 @@ class Supervisor:
         self.listeners = Listeners(list(islice(sockets, estate.given)))
         self.listeners.inherit(estate.listeners, sockets)
         self._entrances.inherit(estate.entrances, sockets)
+        self.workers.home = predecessor.home
 
     async def _begin(self, config: Config) -> None:
         try:
@@ -180,8 +179,13 @@ class Supervisor:
             arrivals = succession.Arrivals(self.workers, self.log)
             await self._predecessor.up(arrivals.take)
             await self._entrances.open()
-            self._run(arrivals.all_from(self._predecessor))
+            self._run(self._take_all(arrivals, self._predecessor))
         self._owner = True
+
+    async def _take_all(self, arrivals: succession.Arrivals, predecessor: Predecessor) -> None:
+        await arrivals.all_from(predecessor)
+        self.workers.home = None
+        predecessor.home.close()
 
     def _close_listeners(self) -> None:
         """Listen no more; what belongs to a process that goes on stays where it is."""
@@ -414,6 +418,7 @@ class Supervisor:
             await succession.give(leaving, successor, within=self.opening, log=self.log)
         except FastwsError:
             await self._go_on()
+            successor.take_back(succession.Arrivals(self.workers, self.log).take)
             raise
         finally:
             successor.close()
@@ -440,13 +445,7 @@ class Supervisor:
         self._close_listeners()
         if self._stopping:
             self._stopping.cancel()
-        stop = partial(
-            messages.Stop,
-            code=worker.GOING_AWAY,
-            reason="shutting down",
-            spread=spread,
-            timeout=timeout,
-        )
+        stop = partial(messages.Stop, closing=SHUTDOWN, spread=spread, timeout=timeout)
         self._stopping = self._loop.create_task(self._end(stop, spread + timeout))
 
     async def _end(self, stop: Stop, seconds: float) -> None:
@@ -477,14 +476,7 @@ class Supervisor:
 
 def _restart(drain: Drain) -> Stop:
     """Return the order to stop because others go on."""
-    return partial(
-        messages.Stop,
-        code=_RESTART,
-        reason="service restart",
-        spread=drain.spread,
-        timeout=drain.timeout,
-        ending=int(Ending.DRAIN),
-    )
+    return partial(messages.Stop, closing=RESTART, spread=drain.spread, timeout=drain.timeout)
 
 
 def _cores() -> int:

@@ -4,7 +4,8 @@ The old one starts the program again, and gives it the listening sockets and wha
 places of servers on the board, and the numbers of tunnels. When the new one says that it is up, it
 is told to serve, and when it says that it does, the workers of the old one give their tunnels to
 its workers. Only then the old one lets go of the sockets, and drains what cannot move. If the new
-one ends before that, the old one goes on, with the tunnels that it still has.
+one ends before that, the old one goes on. The workers of the new one, which outlive it, give their
+tunnels back: they know a way *home*, a socket whose other end the old supervisor has.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import signal
 import socket
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -83,16 +84,26 @@ class Successor:
     """The new process, for the old one.
 
     ``gone`` has a result when it has ended before we had no more to do with it, and nobody told it
-    to.
+    to. Its workers have the other end of ``home``.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, pid: int, sock: socket.socket) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        pid: int,
+        sock: socket.socket,
+        home: socket.socket,
+    ) -> None:
         self.pid = pid
+        self._loop = loop
+        self._home = home
         self.gone: asyncio.Future[None] = loop.create_future()
         self._up: asyncio.Future[None] = loop.create_future()
         self._serving: asyncio.Future[None] = loop.create_future()
         for future in (self._up, self._serving):
             future.add_done_callback(asyncio.Future.exception)  # not everybody waits for it
+        self._lives = True
+        self._serves = False  # or is about to: it was told
         self._stopping = False
         self._channel = Channel(loop, sock, self._hear, self._ended)
 
@@ -102,6 +113,7 @@ class Successor:
 
     async def serve(self) -> None:
         """Let it serve, and wait until it does. Raises FastwsError if it does not come so far."""
+        self._serves = True
         try:
             self._channel.send(b"serve")
         except OSError as error:
@@ -112,19 +124,42 @@ class Successor:
         """Let it take the tunnels that come through ``sock``. Raises OSError."""
         self._channel.send(b"tunnels", [sock.fileno()])
 
+    def take_back(self, take: Callable[[int], None]) -> None:
+        """Call ``take(fd)`` for each socket through which its workers give tunnels back."""
+
+        def hear(_data: bytes, descriptors: list[int]) -> None:
+            for fd in descriptors:
+                take(fd)
+
+        Channel(self._loop, self._home.dup(), hear, _nothing)  # until they all have ended
+
     def close(self) -> None:
-        """Have no more to do with it: it ends if it was not told to serve."""
+        """Have no more to do with it. One that was not told to serve has no business any more."""
+        if not self._serves:
+            self._kill()
         self._channel.close()
+        self._home.close()
 
     async def _wait_for(self, step: asyncio.Future[None]) -> None:
         try:
             await asyncio.wait_for(asyncio.shield(step), _BIRTH)
         except TimeoutError:
-            os.kill(self.pid, signal.SIGKILL)  # it has not ended, or we had heard of it
+            self._kill()
             raise FastwsError("the new process did not begin in time") from None
 
+    def _kill(self) -> None:
+        if self._lives:  # or its number may be another's by now
+            self._lives = False
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
     def _hear(self, data: bytes, _descriptors: list[int]) -> None:
-        match _news.decode(data):
+        try:
+            news = _news.decode(data)
+        except msgspec.MsgspecError:
+            self._fail("the new process says what nobody understands")
+            return
+        match news:
             case Up():
                 self._up.set_result(None)
             case Serving():
@@ -135,6 +170,7 @@ class Successor:
                 self._stopping = True
 
     def _ended(self) -> None:
+        self._lives = False
         self._fail("the new process ended before it began")
         if not self._stopping:
             self.gone.set_result(None)
@@ -149,18 +185,15 @@ def begin(
     loop: asyncio.AbstractEventLoop, estate: Estate, sockets: Sequence[socket.socket]
 ) -> Successor:
     """Start the program again, as it was started. Raises FastwsError when that cannot be."""
-    try:
-        ours, theirs = pair()
-        with theirs:
+    with ExitStack() as opened:
+        try:
+            ours, theirs = map(opened.enter_context, pair())
+            home, away = map(opened.enter_context, pair())
             pid = _spawn(theirs)
-            try:
-                _send(ours, estate, sockets)
-            except BaseException:
-                ours.close()
-                raise
-    except OSError as error:
-        raise FastwsError(f"cannot start {sys.executable}: {error.strerror}") from error
-    return Successor(loop, pid, ours)
+            _send(ours, estate, sockets, away)
+        except OSError as error:
+            raise FastwsError(f"cannot start {sys.executable}: {error.strerror}") from error
+        return Successor(loop, pid, ours.dup(), home.dup())
 
 
 def _spawn(sock: socket.socket) -> int:
@@ -170,9 +203,11 @@ def _spawn(sock: socket.socket) -> int:
     return os.posix_spawn(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 
-def _send(sock: socket.socket, estate: Estate, sockets: Sequence[socket.socket]) -> None:
+def _send(
+    sock: socket.socket, estate: Estate, sockets: Sequence[socket.socket], away: socket.socket
+) -> None:
     with sheet(msgspec.json.encode(estate)) as paper:
-        socket.send_fds(sock, [b"estate"], [paper.fileno()])
+        socket.send_fds(sock, [b"estate"], [paper.fileno(), away.fileno()])
     for start in range(0, len(sockets), MOST_DESCRIPTORS):
         some = sockets[start : start + MOST_DESCRIPTORS]
         socket.send_fds(sock, [b"sockets"], [each.fileno() for each in some])
@@ -181,7 +216,8 @@ def _send(sock: socket.socket, estate: Estate, sockets: Sequence[socket.socket])
 class Predecessor:
     """The old process, for the new one: what it left, and then its tunnels.
 
-    Raises FastwsError when it does not say what there is to know.
+    Through ``home`` tunnels go back to it, until it is ``over``. Raises FastwsError when it does
+    not say what there is to know.
     """
 
     def __init__(self, fd: int) -> None:
@@ -190,7 +226,7 @@ class Predecessor:
         self._socket.settimeout(_BIRTH)
         self.over = asyncio.Event()  # nothing more comes
         try:
-            self.estate, self.sockets = _receive(self._socket)
+            self.estate, self.sockets, self.home = _receive(self._socket)
         except (OSError, ValueError) as error:
             self._socket.close()
             raise FastwsError(f"the old process gives up: {error}") from error
@@ -243,20 +279,25 @@ def predecessor() -> Predecessor | None:
     return Predecessor(int(place)) if place.isdecimal() else None
 
 
-def _receive(sock: socket.socket) -> tuple[Estate, list[socket.socket]]:
-    _, fds, _, _ = socket.recv_fds(sock, 100, 1)
-    if not fds:
+def _receive(sock: socket.socket) -> tuple[Estate, list[socket.socket], socket.socket]:
+    _, fds, _, _ = socket.recv_fds(sock, 100, 2)
+    if len(fds) < 2:
         raise ConnectionResetError("it has ended")
     with os.fdopen(fds[0], "rb") as file:
         file.seek(0)
         estate = _estate.decode(file.read())
+    home = socket.socket(fileno=fds[1])
     sockets: list[socket.socket] = []
     while len(sockets) < estate.sockets:
         _, fds, _, _ = socket.recv_fds(sock, 100, MOST_DESCRIPTORS)
         if not fds:
             raise ConnectionResetError("it has ended")
         sockets += [socket.socket(fileno=fd) for fd in fds]
-    for each in sockets:
+    for each in (home, *sockets):
         each.setblocking(False)
         each.set_inheritable(False)
-    return estate, sockets
+    return estate, sockets, home
+
+
+def _nothing() -> None:
+    pass

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Any, cast
 
 from fastws.server.commands import Commands
 
@@ -16,20 +17,21 @@ _METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Watchers:
-    """Answers one request on each connection."""
+    """Answers one request on each connection; ``waiting`` are those who have no answer yet."""
 
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
-        self._clients = 0
+        self.waiting: set[asyncio.Task[Any]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer it."""
-        self._clients += 1
+        client = cast("asyncio.Task[Any]", asyncio.current_task())
+        self.waiting.add(client)
         try:
-            if self._clients <= _MOST:
+            if len(self.waiting) <= _MOST:
                 await self._serve(reader, writer)
         finally:
-            self._clients -= 1
+            self.waiting.discard(client)
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -16,7 +16,6 @@ import msgspec
 import uvloop
 
 from fastws._board import WorkerCounts
-from fastws._relay import Ending
 from fastws.errors import FastwsError
 from fastws.proxy.arrivals import Arrivals
 from fastws.proxy.context import Context
@@ -24,13 +23,10 @@ from fastws.proxy.settings import Settings
 from fastws.server import handover, messages
 from fastws.server.acceptors import Acceptors
 from fastws.server.channel import Channel
-from fastws.server.drain import delays, drain
+from fastws.server.closing import SHUTDOWN, close, delays
 from fastws.server.logs import OpenLog
 from fastws.server.messages import Door, Plan
 from fastws.server.pinning import pin
-
-# RFC 6455 section 7.4.1
-GOING_AWAY = 1001
 
 # Seconds between two signs of life.
 BEAT = 1.0
@@ -55,11 +51,15 @@ _orders = msgspec.json.Decoder(messages.Order)
 
 @dataclass
 class Birth:
-    """What a worker serves at the beginning, at which sockets, and the place that it takes."""
+    """What a worker serves at the beginning, at which sockets, and the place that it takes.
+
+    ``home`` is where tunnels are taken that it has when its supervisor dies, if anywhere.
+    """
 
     plan: Plan
     doors: list[Door]
     place: int
+    home: socket.socket | None = None
 
 
 @dataclass
@@ -102,6 +102,8 @@ class Worker:
         self._log = logs.log
         self._plan = birth.plan
         self._doors = birth.doors  # that came, and are not part of what is prepared
+        self._home = birth.home
+        self._giving: asyncio.Task[None] | None = None  # all tunnels to another process
         self._next: _Next | None = None
         self._collecting: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -174,8 +176,26 @@ class Worker:
 
     def _orphaned(self) -> None:
         """Without a supervisor nobody would know of us."""
+        self._run(self._end_alone())
+
+    async def _end_alone(self) -> None:
+        """Let go what another process takes, and end."""
+        if self._giving:
+            await asyncio.wait([self._giving])
+        if self._home:
+            with suppress(OSError, FastwsError):  # nobody is there any more, or it takes no more
+                await self._go_home(self._home)
         seconds = self._plan.config.drain.timeout
-        self._run(self._stop(messages.Stop(0, GOING_AWAY, "shutting down", 0, seconds)))
+        await self._stop(messages.Stop(0, SHUTDOWN, 0, seconds))
+
+    async def _go_home(self, home: socket.socket) -> None:
+        """Give all tunnels to the process that goes on in place of ours."""
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                socket.send_fds(home, [b"tunnels"], [theirs.fileno()])
+            timeouts = self._plan.config.timeouts
+            await self._leave(timeouts.connect + timeouts.handshake, ours)
 
     # what it does
 
@@ -246,7 +266,7 @@ class Worker:
             and (not order.door or tunnel.passage.door == order.door)
         ]
         when = delays(len(tunnels), rate=order.rate, jitter=order.jitter, deadline=order.deadline)
-        await drain(tunnels, when, order.code, order.reason, Ending.DRAIN)
+        await close(tunnels, when, order.closing)
 
     def _beat(self) -> None:
         self._counts.beat()
@@ -260,6 +280,7 @@ class Worker:
         """Give tunnels through a socket. Raises FastwsError when they are not taken."""
         with socket.socket(fileno=fd) as sock:
             if order.leave:
+                self._giving = asyncio.current_task()
                 await self._leave(order.leave, sock)
             else:
                 await handover.give(sock, self._context.driver.tunnels()[: order.most])
@@ -297,7 +318,7 @@ class Worker:
         self._give_up()
         tunnels = context.driver.tunnels()
         when = delays(len(tunnels), rate=0, jitter=order.spread, deadline=order.spread)
-        self._run(drain(tunnels, when, order.code, order.reason, Ending(order.ending)))
+        self._run(close(tunnels, when, order.closing))
         if self._counts.connections:
             with suppress(TimeoutError):
                 await asyncio.wait_for(context.none_left.wait(), order.spread + order.timeout)

@@ -6,7 +6,7 @@ import pickle
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastws._board import Board
 from fastws.errors import FastwsError
@@ -17,6 +17,9 @@ from fastws.server.channel import pair, sheet
 from fastws.server.child import Child
 from fastws.server.fork import fork
 from fastws.server.messages import Door
+
+if TYPE_CHECKING:
+    import socket
 
 # A worker that ends sooner than this is waited for, longer each time; in seconds, as all of these.
 _LIFE = 10.0
@@ -59,6 +62,8 @@ class Workers:
         self._due: list[tuple[int, worker.Birth, asyncio.Future[Child]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending = False
+        # The way to the process whose place we take, if that may have to go on: see worker.Birth.
+        self.home: socket.socket | None = None
         # Who holds it knows that no worker begins or is sent away.
         self.still = asyncio.Lock()
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
@@ -151,7 +156,7 @@ class Workers:
 
         async def one(place: int) -> None:
             born: asyncio.Future[Child] = self._loop.create_future()
-            self._due.append((place, worker.Birth(plan, doors(place), place), born))
+            self._due.append((place, worker.Birth(plan, doors(place), place, self.home), born))
             self._loop.stop()
             child = await born
             begun.append(child)
@@ -175,7 +180,10 @@ class Workers:
         counts = self._board.worker(free)
         ours, theirs = pair()
         with theirs:
-            keep = [theirs.fileno(), *(sock.fileno() for _, sock in birth.doors)]
+            sockets = [theirs, *(sock for _, sock in birth.doors)]
+            if birth.home:
+                sockets.append(birth.home)
+            keep = [sock.fileno() for sock in sockets]
             try:
                 pid = fork(lambda: worker.main(birth, counts, theirs), keep)
             except OSError:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from support.control import Controlled, config
 from support.frames import BINARY
-from support.raw import Upstream, connect, meanwhile, request, switching, tunnel
+from support.raw import Upstream, Wire, connect, meanwhile, request, switching, tunnel
 from support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def accepted(proxy: Controlled, count: int) -> bool:
 
 
 def test_the_old_process_goes_on_when_the_new_one_is_killed_before_it_has_all(
-    proxy: Controlled, upstream: Upstream, door: str, driver: str
+    proxy: Controlled, upstream: Upstream, door: str
 ) -> None:
     with tunnel(door, upstream) as (client, server), connect(door) as late:
         late.send(request()[:30])
@@ -206,13 +206,9 @@ def test_the_old_process_goes_on_when_the_new_one_is_killed_before_it_has_all(
             assert "the new process ended before it had all tunnels" in refused.result(PATIENCE)
         assert proxy.ask("status")["pid"] == proxy.pid
         late.send(request()[30:])
-        with upstream.accept() as other:
-            other.read_head()
-            other.send(switching())
-            assert late.read_head().status == 101
-        if driver == "transport":
-            client.send_text("still here")
-            assert server.read_message() == b"still here"
+        opened(late, upstream).close()
+        client.send_text("still here")
+        assert server.read_message() == b"still here"
     # They accept no more, but one that was accepted before they knew would be turned away.
     assert until(lambda: not any(map(runs, orphans)))
     for _ in range(4):
@@ -221,6 +217,78 @@ def test_the_old_process_goes_on_when_the_new_one_is_killed_before_it_has_all(
     proxy.ask("upgrade")
     is_served(door, upstream)
     proxy.forgive("upgrade_failed", "tunnels_stay")
+
+
+def opened(client: Wire, upstream: Upstream) -> Wire:
+    """The upstream's side of the tunnel that a client has asked for."""
+    server = upstream.accept()
+    server.read_head()
+    server.send(switching())
+    assert client.read_head().status == 101
+    return server
+
+
+@moves
+def test_what_a_new_process_has_when_it_is_killed_comes_back(
+    proxy: Controlled, upstream: Upstream, door: str
+) -> None:
+    """Tunnels that moved, those that opened there, and who has not asked for one yet."""
+    with ExitStack() as stack:
+        tunnels = [stack.enter_context(tunnel(door, upstream)) for _ in range(40)]
+        keeping = stack.enter_context(connect(door))
+        keeping.send(request()[:30])
+        assert accepted(proxy, 41)
+        with meanwhile(proxy.refuse, "upgrade") as refused:
+            victim = proxy.event("upgraded")["pid"]
+            assert until(lambda: sum(proxy.loads) == 40)
+            waiting = stack.enter_context(connect(door))
+            tunnels += [stack.enter_context(tunnel(door, upstream)) for _ in range(4)]
+            assert until(lambda: sum(proxy.loads) == 44)
+            orphans = children(victim)
+            os.kill(victim, signal.SIGKILL)
+            assert "the new process ended before it had all tunnels" in refused.result(PATIENCE)
+        assert until(lambda: sum(proxy.loads) == 44)
+        for late, rest in ((keeping, request()[30:]), (waiting, request())):
+            late.send(rest)
+            tunnels.append((late, stack.enter_context(opened(late, upstream))))
+        for client, server in tunnels:
+            client.send_text("up")
+            assert server.read_message() == b"up"
+            server.send_text("down")
+            assert client.read_message() == b"down"
+        assert until(lambda: not any(map(runs, orphans)))
+        assert until(lambda: sum(proxy.loads) == 46)
+        assert not proxy.matching("tunnel_closed")
+    assert until(lambda: len(proxy.matching("tunnel_closed")) == 46)
+    proxy.forgive("upgrade_failed", "tunnels_stay")
+
+
+@moves
+def test_the_new_process_goes_on_when_the_old_one_is_killed(
+    proxy: Controlled, upstream: Upstream, door: str
+) -> None:
+    with ExitStack() as stack:
+        tunnels = [stack.enter_context(tunnel(door, upstream)) for _ in range(4)]
+        late = stack.enter_context(connect(door))
+        late.send(request()[:30])
+        assert accepted(proxy, 5)
+        with meanwhile(proxy.refuse, "upgrade") as refused:
+            proxy.event("upgraded")
+            assert until(lambda: sum(proxy.loads) == 4)
+            orphans = children(proxy.pid)
+            proxy.signal(signal.SIGKILL)
+            assert "ended before it had done that" in refused.result(PATIENCE)
+        late.send(request()[30:])
+        tunnels.append((late, stack.enter_context(opened(late, upstream))))
+        assert until(lambda: sum(proxy.loads) == 5)
+        for client, server in tunnels:
+            client.send_text("still here")
+            assert server.read_message() == b"still here"
+        assert not proxy.matching("tunnel_closed")
+        # One of the children is the new process.
+        assert until(lambda: sum(map(runs, orphans)) == 1)
+        is_served(door, upstream)
+    proxy.expect_status(-signal.SIGKILL)
 
 
 def is_kept(door: str, upstream: Upstream) -> bool:

@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.incoming import Incoming
 
-from fastws.config import toml
 from fastws.config.build import build
 from fastws.config.check_sites import check_sites
 from fastws.config.faults import Faults
@@ -121,7 +120,7 @@ def imported(text: str) -> Config | None:
 def test_a_file_gives_a_configuration_or_errors(text: str) -> None:
     config = imported(text)
     if config is not None:
-        assert toml.build(tomllib.loads(show(config, {})), "f") == config
+        assert build(tomllib.loads(show(config, {})), "f") == config
         if config.sites and sound(config):
             decide(config)
 
@@ -162,5 +161,5 @@ def test_what_is_shown_reads_back(path: Path) -> None:
     assert reading.errors == []
     config = build(reading.raw, "f")
     shown = show(config, reading.places)
-    assert toml.build(tomllib.loads(shown), "f") == config
+    assert build(tomllib.loads(shown), "f") == config
     assert f"  # {path}:" in shown

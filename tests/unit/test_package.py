@@ -15,24 +15,8 @@ import fastws
 INSTALLED = Path(fastws.__file__).parent
 SOURCES = Path(__file__).parents[2] / "fastws"
 EXTENSIONS = [
-    "_board",
-    "_pipe",
-    "_relay",
-    "_driver",
-    "_transport",
-    "_sockets",
-    "_epoll",
-    "_uring",
-    "_memory",
-    "_pump",
-    "protocol.accept",
-    "protocol.body",
-    "protocol.extensions",
-    "protocol.forward",
-    "protocol.handshake",
-    "protocol.head",
-    "protocol.headers",
-    "protocol.target",
+    ".".join(path.relative_to(SOURCES).with_suffix("").parts)
+    for path in sorted(SOURCES.rglob("*.pyx"))
 ]
 
 # import-linter does not see what is compiled. Everything a compiled module may name:

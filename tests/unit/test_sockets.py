@@ -928,7 +928,7 @@ def test_a_tunnel_at_rest_hears_nothing_and_no_time_passes(either: Stage) -> Non
 def test_a_close_that_a_tunnel_at_rest_is_asked_for_waits_until_it_goes_on(either: Stage) -> None:
     with either.tunnel() as (client, _, passage):
         tunnel = at_rest(either)
-        either.driver.shut_down(1001, b"bye")
+        tunnel.shut_down(1001, b"bye", Ending.SHUTDOWN)
         either.run()
         assert take(client, 100) is None
         tunnel.go_on()
@@ -939,8 +939,9 @@ def test_a_close_that_a_tunnel_at_rest_is_asked_for_waits_until_it_goes_on(eithe
 
 def test_a_tunnel_that_ends_does_not_come_to_rest(either: Stage) -> None:
     with either.tunnel() as (client, server, passage):
-        either.driver.shut_down(1001, b"bye")
-        tunnel = at_rest(either)
+        (tunnel,) = either.driver.tunnels()
+        tunnel.shut_down(1001, b"bye", Ending.SHUTDOWN)
+        at_rest(either)
         assert not tunnel.resting
         tunnel.go_on()
         tunnel.leave()

@@ -51,5 +51,7 @@ def test_what_is_toml_or_nothing(text: str) -> None:
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         read(str(tmp_path / "no"))
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        read(str(tmp_path))
     with pytest.raises(ConfigError, match="cannot be read"):
         read("a\0b")

@@ -231,3 +231,37 @@ def test_the_usual_place_stays_over_processes(
         new.close()
 
     run(scenario())
+
+
+def test_at_the_end_those_are_answered_who_came_before(tmp_path: Path) -> None:
+    """Who was about to ask, and who stays connected, which keeps nobody."""
+
+    async def scenario() -> None:
+        path = tmp_path / "control"
+        made = entrances("one", Config(control=str(path), admin=Admin(listen=HERE)))
+        made.bind()
+        port = port_of(made)
+        await made.open()
+        stays, stays_writer = await asyncio.open_unix_connection(path)
+        for _ in range(2):
+            stays_writer.write(b'{"command": "name"}\n')
+            assert b"one" in await stays.readline()
+        asks, asks_writer = await asyncio.open_unix_connection(path)
+        watches, watches_writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(100):
+            if made._control.waiting and made._watchers.waiting:
+                break
+            await asyncio.sleep(0)
+        made.close()
+        over = asyncio.ensure_future(made.finish())
+        await asyncio.sleep(0)
+        asks_writer.write(b'{"command": "name"}\n')
+        assert b"one" in await asks.readline()
+        assert await asks.read() == b""
+        watches_writer.write(b"GET /healthz HTTP/1.1\r\n\r\n")
+        assert b"200 OK" in await watches.read()
+        await over
+        for writer in (stays_writer, asks_writer, watches_writer):
+            writer.close()
+
+    run(scenario())

@@ -23,6 +23,7 @@ from fastws.errors import FastwsError
 from fastws.observe.log import Log
 from fastws.server import messages
 from fastws.server import workers as module
+from fastws.server.closing import SHUTDOWN
 from fastws.server.workers import Workers
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from fastws.server.child import Child
 
 PLAN = messages.Plan(Config(), {})
-STOP = partial(messages.Stop, code=1001, reason="over", spread=0.0, timeout=0.0)
+STOP = partial(messages.Stop, closing=SHUTDOWN, spread=0.0, timeout=0.0)
 
 
 class Stage:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastws._relay import Ending
-from fastws.server.drain import delays, drain
+from fastws.server.closing import DRAINED, close, delays
 
 times = st.floats(0, 1000)
 
@@ -83,7 +83,7 @@ def drained(tunnels: list[Tunnel], **pace: float) -> list[float]:
     """When the clients come back."""
     clock = tunnels[0].clock
     when = delays(len(tunnels), **pace)
-    clock.run_until_complete(drain(tunnels, when, 1012, "drained", Ending.DRAIN))  # type: ignore[arg-type]
+    clock.run_until_complete(close(tunnels, when, DRAINED))  # type: ignore[arg-type]
     clock.close()
     return [tunnel.back for tunnel in tunnels]
 
