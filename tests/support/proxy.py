@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 
@@ -227,10 +228,7 @@ class Proxy:
 
     def writes(self, file: Path) -> bool:
         """Whether all workers have a file open."""
-        return all(
-            str(file) in {os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()}  # noqa: PTH115
-            for pid in self.worker_pids
-        )
+        return all(str(file) in _open_files(pid) for pid in self.worker_pids)
 
     def settled(self, descriptors: int, *, seconds: float = PATIENCE) -> bool:
         """Wait until at most so many descriptors are open."""
@@ -264,3 +262,11 @@ class Proxy:
     def _join(self) -> None:
         for reader in self.readers:
             reader.join(PATIENCE)
+
+
+def _open_files(pid: int) -> set[str]:
+    found = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed by now
+            found.add(os.readlink(entry))  # noqa: PTH115 - it need not be a file
+    return found
