@@ -217,7 +217,7 @@ def upgrade(control: str | None) -> None:
 def rebalance(control: str | None) -> None:
     """Move tunnels between workers, so that all have as many; their peers notice nothing.
 
-    Those over TLS stay where they are.
+    Those over TLS stay where they are; the others are shared out around them.
     """
     with _errors_in_words():
         moved = ask(control, "rebalance")["tunnels"]
