@@ -39,14 +39,19 @@ class Drain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     move: bool = False
 
 
+def _may_be_sent(code: int) -> bool:
+    """Whether RFC 6455 section 7.4 and IANA's registry let it stand in a close frame."""
+    return 3000 <= code <= 4999 or (1000 <= code <= 1014 and not 1004 <= code <= 1006)
+
+
 class Draining:
     """One drain. Raises FastwsError for a target that there is not."""
 
     def __init__(self, supervisor: Supervisor, drain: Drain) -> None:
         self._supervisor = supervisor
         self._asked = drain
-        if not 1000 <= drain.code <= 4999:
-            raise FastwsError(f"{drain.code} is no close code")
+        if not _may_be_sent(drain.code):
+            raise FastwsError(f"a close frame may not have the code {drain.code}")
         self._closing = Closing(drain.code, DRAINED.reason)
         self._peers: tuple[int, ...] = ()
         self._door = ""
