@@ -6,7 +6,7 @@ from fastws.config import model
 from fastws.errors import FastwsError
 from fastws.observe.files import Descriptor, LogFiles
 from fastws.observe.log import Log
-from fastws.observe.writer import File
+from fastws.observe.writer import File, Writer
 
 
 class OpenLog:
@@ -17,7 +17,7 @@ class OpenLog:
 
     def __init__(self, config: model.Log) -> None:
         self._path = config.file
-        self.log = Log(_open(config.file), config.level, config.format)
+        self.log = Log(_open(config.file), config.level, config.format, broken=self._broken)
         self.files = LogFiles(self.log)
 
     def reopen(self) -> None:
@@ -44,9 +44,19 @@ class OpenLog:
         self.files.close()
         self.log.close()
 
+    def _broken(self, error: OSError) -> None:
+        """Say on standard error what the log cannot say."""
+        if self._path:
+            line = f"fastws: error: {_failure(self._path, error)}\n".encode()
+            Writer(sys.stderr, lost=lambda _: b"").add(lambda: line)
+
 
 def _open(path: str | None) -> File:
     try:
         return Descriptor(path) if path else sys.stderr
     except OSError as error:
-        raise FastwsError(f"cannot write to {path}: {error.strerror}") from error
+        raise FastwsError(_failure(path, error)) from error
+
+
+def _failure(path: str | None, error: OSError) -> str:
+    return f"cannot write to {path}: {error.strerror}"

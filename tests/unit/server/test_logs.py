@@ -71,3 +71,20 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")  # noqa: PTH110
+def test_where_nothing_can_be_written_standard_error_says_so_once(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    async def scenario() -> None:
+        logs = OpenLog(Log(file="/dev/full"))
+        await write(logs, "first")
+        await write(logs, "second")
+        logs.log.close()
+
+    asyncio.run(scenario())
+    assert (
+        capfd.readouterr().err
+        == "fastws: error: cannot write to /dev/full: No space left on device\n"
+    )
