@@ -23,46 +23,63 @@ _NOTHING_TO_DO = "give a CONFIG, --upstream HOST:PORT or --demo"
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name=_PROGRAM, message="%(prog)s %(version)s")
 def main() -> None:
-    """Relay WebSockets, as a proxy that knows what a frame is."""
+    """Relay WebSockets, and the plain HTTP around them, to servers that are balanced."""
 
 
 @main.command()
 @click.argument("config", required=False)
-@click.option("--listen", multiple=True, metavar="ADDR", help="Listen there.  [default: :8080]")
-@click.option("--upstream", multiple=True, metavar="ADDR", help="Relay to there.")
 @click.option(
-    "--balance", metavar="METHOD", help="Balance by it, as in nginx.  [default: round_robin]"
+    "--listen", multiple=True, metavar="ADDR", help="Accept connections there.  [default: :8080]"
 )
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Run N processes.")
+@click.option("--upstream", multiple=True, metavar="ADDR", help="Relay to the server there.")
+@click.option(
+    "--balance",
+    metavar="METHOD",
+    help="Choose among servers by one of nginx's methods.  [default: round_robin]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Serve with N processes.  [default: one for each core]",
+)
 @click.option(
     "--driver",
     type=click.Choice(["auto", "uring", "epoll", "transport"]),
-    help="Move bytes with this.",
+    help="What moves the bytes of plain connections.  [default: auto]",
 )
 @click.option("--tls-cert", metavar="FILE", help="Certificates (PEM) of the wss listeners.")
 @click.option("--tls-key", metavar="FILE", help="Private key (PEM) of the wss listeners.")
 @click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set any key, by its path."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set any key of the configuration, by its path.",
 )
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
-    help="Log this and worse.  [default: info]",
+    help="Log events of this level and worse.  [default: info]",
 )
-@click.option("--log-format", type=click.Choice(["text", "json"]), help="Log so.  [default: text]")
-@click.option("--control", metavar="PATH", help="Have the socket for commands there.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    help="How lines of the log look.  [default: text]",
+)
+@click.option("--control", metavar="PATH", help="Put the socket for commands there.")
 @click.option(
     "--ignore",
     multiple=True,
     metavar="DIRECTIVE",
-    help="Serve an nginx.conf without this, though it guards something.",
+    help="Serve an nginx.conf without DIRECTIVE, though it guards something.",
 )
 @click.option(
     "--strict", is_flag=True, help="Refuse an nginx.conf for warnings and left-out directives too."
 )
 @click.option("--demo", is_flag=True, help="Serve a page, and an upstream that echoes.")
 def serve(config: str | None, **options: Any) -> None:
-    """Relay WebSockets until SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT.
 
     SIGHUP reads the configuration again, SIGUSR1 opens the log's file again, SIGUSR2 lets a new
     process take over (see `fastws upgrade`), and SIGQUIT ends it gently.
@@ -94,7 +111,7 @@ def serve(config: str | None, **options: Any) -> None:
     "--ignore",
     multiple=True,
     metavar="DIRECTIVE",
-    help="Let this be left out, though it guards something.",
+    help="Let DIRECTIVE be left out, though it guards something.",
 )
 @click.option("--show", is_flag=True, help="Print the configuration in force, as TOML.")
 def check(config: str, *, strict: bool, as_json: bool, ignore: tuple[str, ...], show: bool) -> None:
@@ -121,7 +138,7 @@ def check(config: str, *, strict: bool, as_json: bool, ignore: tuple[str, ...], 
 
 
 _control = click.option(
-    "--control", metavar="PATH", help="Its control socket.  [default: that of the only one]"
+    "--control", metavar="PATH", help="The proxy's control socket.  [default: that of the only one]"
 )
 
 
@@ -179,19 +196,23 @@ def reload(control: str | None) -> None:
 @main.command()
 @click.argument("target", required=False)
 @_control
-@click.option("--rate", type=_Rate(), help="Close so many at most.")
-@click.option("--code", type=click.IntRange(1000, 4999), help="Close with it.  [default: 1012]")
-@click.option("--jitter", type=_Seconds(), help="Be late by up to so much.")
-@click.option("--deadline", type=_Seconds(), help="Have closed all by then.  [default: 5m]")
-@click.option("--undo", is_flag=True, help="Let the target have connections again.")
-@click.option("--move", is_flag=True, help="Let a worker's tunnels go to another worker instead.")
+@click.option("--rate", type=_Rate(), help="Close at most so many in a second: 50/s, or 600/m.")
+@click.option("--code", type=click.IntRange(1000, 4999), help="The close code.  [default: 1012]")
+@click.option(
+    "--jitter",
+    type=_Seconds(),
+    help="Make each late by up to so much, at random.  [default: drain.spread]",
+)
+@click.option("--deadline", type=_Seconds(), help="Have closed all after so long.  [default: 5m]")
+@click.option("--undo", is_flag=True, help="Let TARGET have connections again.")
+@click.option("--move", is_flag=True, help="Move a worker's tunnels to the one in its place.")
 def drain(target: str | None, control: str | None, **how: Any) -> None:
-    """Close tunnels one after another, so that clients do not come back all at once.
+    """Close tunnels one after another.
 
-    TARGET is a server or a listener, by its address, which gets no more connections then, or a
-    worker, by its number, in whose place another begins. Without it all tunnels that are open now
-    are closed. Times of closing are spread by --jitter at random: drain.spread of the configuration
-    unless there is a --rate.
+    So clients do not come back all at once. TARGET is a server or a listener, by its address, which
+    gets no more connections then, or a worker, by its number, in whose place another begins.
+    Without it all tunnels that are open now are closed. --jitter spreads them at random: over
+    drain.spread of the configuration unless there is a --rate.
     """
     with _errors_in_words():
         given = {name: value for name, value in how.items() if value is not None}
@@ -202,10 +223,11 @@ def drain(target: str | None, control: str | None, **how: Any) -> None:
 @main.command()
 @_control
 def upgrade(control: str | None) -> None:
-    """Let a new process take a proxy's place: program and configuration as they are now.
+    """Let a new process take a proxy's place.
 
-    Tunnels move to it, and their peers do not notice; those over TLS are drained where they are. If
-    the new process does not come up, the old one goes on, and why is printed.
+    Program and configuration are as they are then. Tunnels move to it, and clients and servers do
+    not notice; those over TLS are drained where they are. If the new process does not come up, the
+    old one goes on, and why is printed.
     """
     with _errors_in_words():
         answer = ask(control, "upgrade")
@@ -215,9 +237,10 @@ def upgrade(control: str | None) -> None:
 @main.command()
 @_control
 def rebalance(control: str | None) -> None:
-    """Move tunnels between workers, so that all have as many; their peers notice nothing.
+    """Even out the tunnels of the workers.
 
-    Those over TLS stay where they are; the others are shared out around them.
+    They move; clients and servers notice nothing. Those over TLS stay where they are, and the others
+    are shared out around them.
     """
     with _errors_in_words():
         moved = ask(control, "rebalance")["tunnels"]

@@ -40,6 +40,9 @@ class Reject(Exception):  # noqa: N818 - an answer to give, not a fault of ours
     and stands in the log. ``headers`` are added to the answer.
     """
 
+    # What the client gets to read, where the reason is for the log alone.
+    told = ""
+
     def __init__(
         self, status: int, reason: str, headers: tuple[tuple[bytes, bytes], ...] = ()
     ) -> None:
@@ -51,6 +54,8 @@ class Reject(Exception):  # noqa: N818 - an answer to give, not a fault of ours
 
 class SlowPattern(Reject):
     """A pattern of the configuration took longer on what a client sent than it may."""
+
+    told = "The proxy's configuration takes too long on this request."
 
     def __init__(self, pattern: str, seconds: float) -> None:
         super().__init__(500, f"The pattern {pattern!a} took longer than {seconds:g} s.")

@@ -135,6 +135,8 @@ cdef int check_upgrade(RequestHead head) except -1:
         )
     if head.method != b"GET":
         raise Reject(400, "A WebSocket handshake is a GET request; send it as one.")
+    if head.length or head.chunked():
+        raise Reject(400, "A WebSocket handshake has no body; send what follows in frames.")
     if not holds(table, SEC_WEBSOCKET_VERSION, b"13", 2):
         raise Reject(
             426,

@@ -36,6 +36,10 @@ class Head:
         """In bytes; 0 while it is incomplete."""
 
     @property
+    def held(self) -> bytes:
+        """What came of it so far, or until it was refused; nothing if that came in one piece."""
+
+    @property
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Exact in name, value and order."""
 
@@ -62,6 +66,10 @@ class Head:
 @final
 class RequestHead(Head):
     """The head of a client's request (RFC 9112 section 3)."""
+
+    @property
+    def line(self) -> bytes:
+        """The whole request line; empty while the head is incomplete."""
 
     @property
     def method(self) -> bytes:

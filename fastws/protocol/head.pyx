@@ -269,6 +269,10 @@ cdef class Head:
         return len(self._raw) + 1 if self._raw else 0
 
     @property
+    def held(self):
+        return bytes(self._held) if self._held is not None else b""
+
+    @property
     def headers(self):
         cdef Table* table = &self.table
         cdef uint32_t i
@@ -317,6 +321,10 @@ cdef class RequestHead(Head):
         self.target = b""
 
     @property
+    def line(self):
+        return self._raw[:self._raw.find(b"\r\n")]
+
+    @property
     def host(self):
         return self._first(HOST) or b""
 
@@ -356,7 +364,7 @@ cdef class RequestHead(Head):
 
     cdef int _begun(self, const uint8_t* data, size_t size) except -1:
         cdef size_t target = until_blank(data, size) + 1
-        if size and not c"A" <= data[0] <= c"Z":
+        if size and not (c"A" <= data[0] <= c"Z" or is_empty_line(data, size)):
             self._refuse(not_a_request(data[0]))
         if target >= size or data[target - 1] != c" ":
             return 0
@@ -379,6 +387,8 @@ cdef class RequestHead(Head):
         return 0
 
     cdef bint _whole(self, const uint8_t* data, size_t size) except -1:
+        if is_empty_line(data, size):
+            return False
         self._raw = data[:size - 1]
         try:
             REQUESTS.check(self._raw)
@@ -416,8 +426,6 @@ cdef class RequestHead(Head):
             self._refuse("The only transfer coding taken is chunked")
         if not coded:
             self.length = int(self._first(CONTENT_LENGTH))
-        if self.upgrades() and (coded or self.length):
-            self._refuse("An upgrade request has no body")
         return 0
 
     cdef int _refuse(self, str fault) except -1:
@@ -517,6 +525,12 @@ cdef inline size_t until_blank(const uint8_t* data, size_t size) noexcept nogil:
     while i < size and data[i] not in b" \n":
         i += 1
     return i
+
+
+cdef inline bint is_empty_line(const uint8_t* data, size_t size) noexcept nogil:
+    """Does an empty line stand before the request? Some clients send one behind a body, and it
+    means nothing (RFC 9112 section 2.2)."""
+    return memcmp(data, b"\r\n", min(size, <size_t> 2)) == 0
 
 
 cdef inline bint is_unserved(const uint8_t* line, size_t size) noexcept nogil:

@@ -12,11 +12,12 @@ _UPGRADE = b"Upgrade: websocket\r\n"
 _Headers = Sequence[tuple[bytes, bytes]]
 
 
-def error_response(reject: Reject, connection: bytes = b"close", *, to_head: bool = False) -> bytes:
-    """Format the whole answer to a rejected request, head and body."""
-    body = f"{reject.status} {_phrase(reject.status)}\n{reject.reason}\n".encode()
-    headers = ((b"Content-Type", b"text/plain; charset=utf-8"), *reject.headers)
-    return reply_response(reject.status, headers, body, connection, to_head=to_head)
+def error_response(reject: Reject, added: _Headers = (), *, to_head: bool = False) -> bytes:
+    """Format the whole answer to a rejected request, the last one on its connection."""
+    why = reject.told or reject.reason
+    body = f"{reject.status} {_phrase(reject.status)}\n{why}\n".encode()
+    headers = ((b"Content-Type", b"text/plain; charset=utf-8"), *reject.headers, *added)
+    return reply_response(reject.status, headers, body, to_head=to_head)
 
 
 def page_response(page: bytes) -> bytes:

@@ -9,12 +9,14 @@ from fastws.config.model import NextUpstream
 
 if TYPE_CHECKING:
     from asyncio import Transport
+    from collections.abc import Sequence
 
     from fastws._pipe import Rules
     from fastws.config.model import Timeouts
     from fastws.protocol.head import RequestHead, ResponseHead
     from fastws.protocol.proxy_header import ProxyHeader
-    from fastws.proxy.trace import Recorder, Trace
+    from fastws.protocol.torn import Torn
+    from fastws.proxy.trace import Record, Trace
     from fastws.upstream.client import Client
     from fastws.upstream.group import Upstream
 
@@ -47,8 +49,8 @@ class Incoming(Protocol):
         """Whether it opens a WebSocket; else it is plain HTTP."""
 
     @property
-    def request(self) -> RequestHead:
-        """Its head."""
+    def request(self) -> RequestHead | Torn:
+        """Its head, or what came of it."""
 
     @property
     def connection(self) -> int:
@@ -62,8 +64,31 @@ class Incoming(Protocol):
     def trace(self) -> Trace:
         """What it has come to."""
 
-    # Who writes it down, if a router says so.
-    recorder: Recorder | None
+    # What stands for it at its site, if a router has sites.
+    visit: Visit | None
+
+
+class Visit(Protocol):
+    """A request at a site, as who answers it sees it; its trace says what it came to."""
+
+    @property
+    def client(self) -> tuple[str, int]:
+        """The address and port of who asks, which a trusted peer may have named."""
+
+    def read_path(self) -> None:
+        """Read the path of the target. Raises Reject (400) for one that cannot be read."""
+
+    def instead(self, status: int) -> Reply | Forward | None:
+        """Return what is done in place of an error of our own, if anything."""
+
+    def headers(self, status: int) -> Sequence[tuple[bytes, bytes]]:
+        """Return what the site adds to an error of our own."""
+
+    def over(self) -> None:
+        """Write its lines in access logs."""
+
+    def record(self) -> Record | None:
+        """Return what a tunnel that opens is remembered by, None if nobody wants to know."""
 
 
 class Edits(Protocol):
@@ -92,11 +117,8 @@ class Answers(Protocol):
     def edit(self, head: ResponseHead) -> tuple[bytes, frozenset[bytes]]:
         """Return whole lines to add to it, and the lower-case names that do not go on."""
 
-    def intercept(self, status: int, *, own: bool = False) -> Reply | Forward | None:
-        """Return what is done in place of an answer of this status, if anything.
-
-        ``own`` says that it is no answer of the upstream but a failure that we found.
-        """
+    def intercept(self, status: int) -> Reply | Forward | None:
+        """Return what is done in place of an answer of this status, if anything."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -134,6 +156,9 @@ class Forward:
 
 class Router(Protocol):
     """Who decides."""
+
+    def visit(self, incoming: Incoming) -> Visit | None:
+        """Return what stands for a request at a site; None where there are none. Raises Reject."""
 
     def decide(self, incoming: Incoming) -> Forward | Reply:
         """Say what is done with a request. Raises Reject."""

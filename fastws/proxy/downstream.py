@@ -13,12 +13,14 @@ from fastws.protocol.head import RequestHead
 from fastws.protocol.host import written
 from fastws.protocol.proxy_header import ProxyHeader
 from fastws.protocol.responses import error_response, page_response, reply_response
+from fastws.protocol.torn import Torn
 from fastws.proxy.handshake import Handshake
 from fastws.proxy.plain import PlainRequest
 from fastws.proxy.trace import Trace
+from fastws.proxy.unread import Unread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fastws._pump import Pump
     from fastws.proxy.context import Context
@@ -141,7 +143,9 @@ class Downstream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._context.watchdog.forget(self)
         self._context.works(self)
-        self._end_head()
+        if self._reading:
+            self._end_head()
+            Unread(self._context, self._settings, self, Torn(self.head.held)).lost()
         self._context.closed()
         self._lingering = True
         session, self._session = self._session, None
@@ -160,16 +164,14 @@ class Downstream(asyncio.Protocol):
             unannounced = self.announced and not self.announced.complete
             what = "PROXY header" if unannounced else "request's head"
             why = f"The {what} did not arrive within {seconds:g} s."
-            self._reject(Reject(HANG_UP if unannounced else 408, why))
+            self._refuse(Reject(HANG_UP if unannounced else 408, why), Torn(self.head.held))
 
     # what a session wants
 
     @property
     def listener(self) -> tuple[str, int]:
         """The address and port that the client connected to; ("", 0) for a Unix socket."""
-        if self._listener is None:
-            self._listener = own_address(self.transport.get_extra_info("socket").fileno())
-        return self._listener
+        return self._listener or self._note_listener()
 
     @property
     def number(self) -> int:
@@ -208,27 +210,15 @@ class Downstream(asyncio.Protocol):
         data = reply_response(reply.status, reply.headers, reply.body, connection, to_head=to_head)
         self._write_answer(reply.status, data)
 
-    def fail(self, reject: Reject) -> None:
-        """Answer with an error of our own, and close."""
+    def fail(self, reject: Reject, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        """Answer with an error of our own and these headers, and close."""
         if reject.status == HANG_UP:
             self.trace.status = HANG_UP
             self.abandon()
             return
-        data = error_response(reject, to_head=self.head.method == b"HEAD")
+        data = error_response(reject, headers, to_head=self.head.method == b"HEAD")
         self._write_answer(reject.status, data)
         self.finish()
-
-    def refused(self, status: int, reason: str, client: str = "") -> None:
-        """Log that no tunnel comes of the request; ``client`` is a better name for who asked."""
-        client = client or self.client
-        self._context.access_log.refused(
-            client=client,
-            via=self.via(client),
-            target=self.head.target,
-            host=self.head.host,
-            status=status,
-            reason=reason,
-        )
 
     def via(self, client: str) -> str:
         """Return the connection's address if it is not that of a client, else nothing."""
@@ -334,7 +324,7 @@ class Downstream(asyncio.Protocol):
         try:
             rest = announced.feed(data)
         except Reject as reject:
-            self._reject(reject)
+            self._refuse(reject, Torn(b""))
             return
         if rest is not None:
             self._introduce(announced)
@@ -363,13 +353,16 @@ class Downstream(asyncio.Protocol):
     def _read_head(self, data: bytes) -> None:
         try:
             rest = self.head.feed(data)
-            if rest is not None:
-                self._answer(rest)
-            elif not self._reading:
-                self._reading = True
-                self._context.counts.head_began()
         except Reject as reject:
-            self._reject(reject)
+            self._refuse(reject, Torn(self.head.held or data))
+            return
+        if rest is None:
+            self._begin_head()
+            return
+        try:
+            self._answer(rest)
+        except Reject as reject:
+            self._refuse(reject, self.head)
 
     def _answer(self, rest: bytes) -> None:
         context = self._context
@@ -394,16 +387,28 @@ class Downstream(asyncio.Protocol):
             self._keep_early(rest)
         self._session.start()
 
+    def _begin_head(self) -> None:
+        """Note that part of a head has come."""
+        if not self._reading:
+            self._reading = True
+            self._context.counts.head_began()
+            # A client that goes away within its head leaves no socket to ask.
+            self._note_listener()
+
+    def _note_listener(self) -> tuple[str, int]:
+        self._listener = own_address(self.transport.get_extra_info("socket").fileno())
+        return self._listener
+
     def _end_head(self) -> None:
         """Note that no more of a head is to come."""
         if self._reading:
             self._reading = False
             self._context.counts.head_ended()
 
-    def _reject(self, reject: Reject) -> None:
+    def _refuse(self, reject: Reject, head: RequestHead | Torn) -> None:
+        """Answer what is no request, or one that nobody has time for."""
         self._end_head()
-        self.refused(reject.status, reject.reason)
-        self.fail(reject)
+        Unread(self._context, self._settings, self, head).fail(reject)
 
     def _keep_early(self, data: bytes) -> None:
         self._early += data

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from fastws.protocol.head import ResponseHead
     from fastws.proxy.context import Context
-    from fastws.proxy.decision import Reply
     from fastws.proxy.downstream import Downstream
     from fastws.proxy.settings import Settings
     from fastws.upstream.peer import Peer
@@ -61,7 +60,7 @@ class Handshake(Session):
             self._context.watchdog.forget(self)
             if agreed is not None:
                 self._open_tunnel(agreed, response, rest)
-            elif instead := self._instead(response.status, own=False):
+            elif instead := self._instead(response.status):
                 self._let_go()
                 self._follow(instead)
             else:
@@ -76,10 +75,6 @@ class Handshake(Session):
         self._leased.release()
         self._write_down(whole=ending == "complete")
         self._downstream.finish()
-
-    def refused(self, status: int, reason: str) -> None:
-        """Log that no tunnel comes of it."""
-        self._downstream.refused(status, reason, self._client)
 
     def downstream_lost(self) -> None:
         """Nobody waits for an answer any more."""
@@ -97,12 +92,6 @@ class Handshake(Session):
     def _answer_time(self) -> float:
         return self._forward.timeouts.handshake
 
-    def _reply(self, reply: Reply) -> None:
-        self.refused(reply.status, "answer of the configuration")
-        self._downstream.reply(reply, b"close")
-        self._write_down(whole=True)
-        self._downstream.finish()
-
     def _request_head(self, peer: Peer) -> bytes:  # noqa: ARG002
         edits, target = self._forward.edits, self._forward.target
         return upgrade_request(self._request, self._forwarded(), edits, target)
@@ -118,7 +107,7 @@ class Handshake(Session):
         self.trace.status = response.status
         self.trace.sent += len(head)
         self.trace.received = downstream.head.size
-        record = self.recorder.record() if self.recorder else None
+        record = self.visit.record() if self.visit else None
         client = self._client
         arrival = Arrival(client, downstream.via(client), downstream.door)
         passage = Passage(self._context, arrival, self._leased, record)

@@ -89,7 +89,7 @@ class PlainRequest(Session):
         self._leased.answered()
         if response.status < 200:
             self.fail(UpstreamReject("The upstream switched protocols without being asked to."))
-        elif instead := self._instead(response.status, own=False):
+        elif instead := self._instead(response.status):
             self._let_go()
             self._follow(instead)
         else:
@@ -105,7 +105,7 @@ class PlainRequest(Session):
         else:
             transport.abort()
         self._let_go()
-        self._log(ending)
+        self._log(ending, self._why)
         self._write_down(whole=whole)
         if whole or self._delimited:
             self._downstream.answered(keep=whole and over and self._keep)
@@ -284,7 +284,7 @@ class PlainRequest(Session):
         self._keep = self._all_came and self._downstream.keeps_alive
         to_head = self._head.method == b"HEAD"
         self._downstream.reply(reply, self._connection, to_head=to_head)
-        self._log("complete")
+        self._log("complete", self._why)
         self._write_down(whole=True)
         self._downstream.answered(keep=self._keep)
 

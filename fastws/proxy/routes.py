@@ -1,14 +1,16 @@
 """Which upstream a request goes to, and under which rules."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastws.config import model
 from fastws.errors import Reject
 from fastws.protocol.host import host_name
 from fastws.protocol.target import normal_path
 from fastws.proxy.decision import Forward, Incoming
+from fastws.proxy.real_address import RealAddress
 from fastws.proxy.rules import tunnel_rules
+from fastws.upstream.client import Request
 from fastws.upstream.group import Upstream
 
 
@@ -32,10 +34,24 @@ class Route:
         return origin is None or not self.allowed_origins or origin in self.allowed_origins
 
 
+@dataclass(slots=True, frozen=True)
+class _Client:
+    """Who asks, whoever's the connection is."""
+
+    host: str
+    request: Request
+
+
 class RouteTable:
     """All routes: an exact host goes before a wildcard, that before none; then the longest path."""
 
-    def __init__(self, config: model.Config, upstreams: Mapping[str, Upstream]) -> None:
+    def __init__(
+        self,
+        config: model.Config,
+        upstreams: Mapping[str, Upstream],
+        real_address: RealAddress | None = None,
+    ) -> None:
+        self._real_address = real_address  # of clients behind proxies that are trusted
         self._exact: dict[bytes, list[Route]] = {}
         self._wildcards: dict[bytes, list[Route]] = {}
         self._any: list[Route] = []
@@ -60,6 +76,9 @@ class RouteTable:
             for routes in self._places(written.hosts):
                 routes.append(route)
 
+    def visit(self, incoming: Incoming) -> None:
+        """There are no sites."""
+
     def decide(self, incoming: Incoming) -> Forward:
         """Say what is done with a request.
 
@@ -72,7 +91,10 @@ class RouteTable:
             raise Reject(404, "No route serves this host and path.")
         if incoming.handshake and not route.allows(request.origin):
             raise Reject(403, "Pages of this origin may not connect here.")
-        return route.forward
+        if self._real_address is None:
+            return route.forward
+        host, _ = self._real_address.of(incoming)
+        return replace(route.forward, client=_Client(host, request))
 
     def match(self, host: bytes, path: bytes) -> Route | None:
         """Find the route for a Host header and a normalised path."""

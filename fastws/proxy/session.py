@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from fastws.protocol.body import Body
     from fastws.protocol.head import RequestHead, ResponseHead
     from fastws.protocol.proxy_header import ProxyHeader
+    from fastws.protocol.torn import Torn
     from fastws.proxy.context import Context
-    from fastws.proxy.decision import Forward
+    from fastws.proxy.decision import Forward, Visit
     from fastws.proxy.downstream import Downstream
     from fastws.proxy.settings import Settings
-    from fastws.proxy.trace import Recorder
     from fastws.upstream.lease import Lease
     from fastws.upstream.peer import Peer
 
@@ -57,8 +57,9 @@ class Session:
         "_settings",
         "_tried",
         "_trying_since",
-        "recorder",
+        "_why",
         "trace",
+        "visit",
     )
 
     handshake: ClassVar[bool]
@@ -68,8 +69,9 @@ class Session:
         self._settings = settings
         self._downstream = downstream
         self.trace = downstream.trace
-        self.recorder: Recorder | None = None
+        self.visit: Visit | None = None
         self._forward: Forward
+        self._why = ""  # something else is answered than what was asked for
         self._lease: Lease | None = None
         self._tried: list[Peer] = []
         self._trying_since = context.loop.time()
@@ -126,7 +128,7 @@ class Session:
         return self._downstream.transport
 
     @property
-    def request(self) -> RequestHead:
+    def request(self) -> RequestHead | Torn:
         """What the client wants."""
         return self._downstream.head
 
@@ -135,7 +137,7 @@ class Session:
     def connected(self) -> None:
         """Take note of a connection; the head went out on it."""
         assert self._exchange is not None
-        if self.recorder:
+        if self.visit:
             host, port = peer_address(self._exchange.transport.get_extra_info("socket").fileno())
             address = written(host, port) if host else str(self._leased.peer)
             self.trace.connected(address, self._exchange.size, self._context.loop.time())
@@ -193,16 +195,26 @@ class Session:
     def fail(self, reject: Reject) -> None:
         """Answer with an error of our own, or with what takes its place."""
         self._let_go()
-        if instead := self._instead(reject.status, own=True):
+        if instead := self._in_place_of(reject):
+            self._why = reject.reason
             self._follow(instead)
-        else:
-            self.refused(reject.status, reject.reason)
-            self._downstream.fail(reject)
-            self._write_down(whole=reject.status != HANG_UP)
+            return
+        self.refused(reject.status, reject.reason)
+        added = self.visit.headers(reject.status) if self.visit else ()
+        self._downstream.fail(reject, added)
+        self._write_down(whole=reject.status != HANG_UP)
 
     def refused(self, status: int, reason: str) -> None:
         """Log that the request came to nothing."""
-        raise NotImplementedError
+        client = self._client
+        self._context.access_log.refused(
+            client=client,
+            via=self._downstream.via(client),
+            target=self.request.target,
+            host=self.request.host,
+            status=status,
+            reason=reason,
+        )
 
     def expired(self) -> None:
         """Give up a peer that cannot be reached, or that does not answer."""
@@ -242,8 +254,8 @@ class Session:
     @property
     def _client(self) -> str:
         """The client as the log names it: who it is behind proxies that are trusted."""
-        if self.recorder:
-            return written(*self.recorder.client)
+        if self.visit:
+            return written(*self.visit.client)
         return self._settings.client(self) or self._downstream.client
 
     @property
@@ -291,13 +303,20 @@ class Session:
         return True
 
     def _reply(self, reply: Reply) -> None:
-        raise NotImplementedError
+        """Answer in the words of the configuration, and close."""
+        self.refused(reply.status, self._why or "answer of the configuration")
+        self._downstream.reply(reply, b"close", to_head=self.request.method == b"HEAD")
+        self._write_down(whole=True)
+        self._downstream.finish()
 
-    def _instead(self, status: int, *, own: bool) -> Reply | Forward | None:
+    def _in_place_of(self, reject: Reject) -> Reply | Forward | None:
+        """Return what takes the place of an error of our own."""
+        return self.visit.instead(reject.status) if self.visit else None
+
+    def _instead(self, status: int) -> Reply | Forward | None:
         """Return what takes the place of an answer."""
-        if self._lease is None or self._forward.answer is None:
-            return None
-        return self._forward.answer.intercept(status, own=own)
+        answer = self._forward.answer
+        return answer.intercept(status) if answer else None
 
     def _follow(self, decision: Reply | Forward) -> None:
         """Answer in another way: with our own words, or with what another upstream says."""
@@ -405,27 +424,27 @@ class Session:
         return lines + self._forward.upstream.fields(self._leased.peer), hidden
 
     def _note_try(self, address: str) -> None:
-        if self.recorder:
+        if self.visit:
             self.trace.begin_try(address, self._context.loop.time())
 
     def _note_answer(self, response: ResponseHead, rest: bytes) -> None:
-        if self.recorder:
+        if self.visit:
             now = self._context.loop.time()
             self.trace.answered(response.status, response.size, len(rest), now)
 
     def _note_failure(self, status: int) -> None:
-        if self.recorder:
+        if self.visit:
             self.trace.failed(status, self._context.loop.time())
 
     def _write_down(self, *, upward: int = 0, whole: bool = False) -> None:
         """Write the lines in access logs; ``upward`` are the bytes of the request's body."""
-        if self.recorder:
+        if self.visit:
             trace = self.trace
-            trace.received = self._downstream.head.size + upward
+            trace.received = self.request.size + upward
             trace.whole = whole
             downward = self._answer.moved if self._answer else 0
             trace.end(upward, downward, self._context.loop.time())
-            self.recorder.over()
+            self.visit.over()
 
     def _let_go(self) -> None:
         self._context.watchdog.forget(self)

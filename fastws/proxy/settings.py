@@ -49,7 +49,7 @@ class Settings:
         self.timeouts = config.timeouts
         trusted = config.trusted_proxies
         self._real_address = RealAddress(_forwarded_for(trusted)) if trusted else None
-        self.routes = _router(config, states, files, board or Board(1, 1, 0))
+        self.routes = self._router(states, files, board or Board(1, 1, 0))
 
     def client(self, incoming: Incoming) -> str:
         """Return who a request is from, where a trusted proxy says so; nothing where none does."""
@@ -59,23 +59,23 @@ class Settings:
         """Whether the forwarding headers of the peer at this address are believed."""
         return self._real_address is not None and self._real_address.trusts(client)
 
+    def _router(
+        self,
+        states: Mapping[str, Sequence[PeerState]],
+        files: LogFiles | None,
+        board: Board,
+    ) -> Router:
+        config = self.config
+        variables = Variables(config.maps)
+        key = variables.key if config.sites else compile_key
+        upstreams = {
+            upstream.name: Upstream(upstream, states.get(upstream.name, ()), key=key)
+            for upstream in config.upstreams
+        }
+        if config.sites:
+            return SiteTable(config, upstreams, variables, files, board)
+        return RouteTable(config, upstreams, self._real_address)
+
 
 def _forwarded_for(trusted: tuple[IPv4Network | IPv6Network, ...]) -> model.RealAddress:
     return model.RealAddress(trusted=trusted, header="x-forwarded-for", recursive=True)
-
-
-def _router(
-    config: model.Config,
-    states: Mapping[str, Sequence[PeerState]],
-    files: LogFiles | None,
-    board: Board,
-) -> Router:
-    variables = Variables(config.maps)
-    key = variables.key if config.sites else compile_key
-    upstreams = {
-        upstream.name: Upstream(upstream, states.get(upstream.name, ()), key=key)
-        for upstream in config.upstreams
-    }
-    if config.sites:
-        return SiteTable(config, upstreams, variables, files, board)
-    return RouteTable(config, upstreams)

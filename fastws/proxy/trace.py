@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import msgspec
 
 _SWITCHING = 101
@@ -109,17 +107,3 @@ class Record(msgspec.Struct, array_like=True):
 
     trace: Trace
     lines: list[tuple[str, list[tuple[bytes, str]]]]
-
-
-class Recorder(Protocol):
-    """Who writes a request down in the access logs of its site; its trace says what it came to."""
-
-    @property
-    def client(self) -> tuple[str, int]:
-        """The address and port of who asks, which a trusted peer may have named."""
-
-    def over(self) -> None:
-        """Write its lines."""
-
-    def record(self) -> Record | None:
-        """Return what a tunnel that opens is remembered by, None if nobody wants to know."""

@@ -64,6 +64,30 @@ def test_an_upgrade_to_something_else_goes_on_without_it(
         assert answer(client)[0].status == 200
 
 
+def test_a_body_may_come_with_an_upgrade_to_something_else(
+    proxy: Proxy, upstream: Upstream
+) -> None:
+    """Java's client offers HTTP/2 in this way with all that it sends."""
+    lines = ("Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABk")
+    asked = ask("POST / HTTP/1.1", *lines, "Content-Length: 5", body=b"hello" + b"GARBAGE\r\n\r\n")
+    with exchange(proxy, upstream, asked) as (client, server, head):
+        assert head.all("Upgrade") + head.all("Connection") + head.all("HTTP2-Settings") == []
+        assert server.read_body(head) == b"hello"
+        server.send(OK)
+        assert answer(client)[0].status == 200
+        assert answer(client)[0].status == 400  # what followed is read as the next request
+
+
+def test_an_empty_line_behind_a_body_is_no_request(proxy: Proxy, upstream: Upstream) -> None:
+    post = ask("POST / HTTP/1.1", "Content-Length: 5", body=b"hello\r\n")
+    with exchange(proxy, upstream, post + ask()) as (client, server, head):
+        assert server.read_body(head) == b"hello"
+        server.send(OK)
+        assert answer(client)[0].status == 200
+        assert serve(server).start == "GET / HTTP/1.1"
+        assert answer(client)[0].status == 200
+
+
 def test_an_unasked_switch_of_protocols_is_a_502(proxy: Proxy, upstream: Upstream) -> None:
     with exchange(proxy, upstream, ask()) as (client, server, _):
         server.send(switching())

@@ -102,8 +102,12 @@ AMBIGUOUS = {
     "two hosts": ask("GET / HTTP/1.1", "Host: other"),
     "no host": b"GET / HTTP/1.1\r\n\r\n",
     "absolute form": ask("GET http://other/ HTTP/1.1"),
-    "body with an upgrade": ask(
-        "POST / HTTP/1.1", "Upgrade: h2c", "Connection: Upgrade", "Content-Length: 1", body=b"x"
+    "body with a handshake": ask(
+        "GET / HTTP/1.1",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Content-Length: 1",
+        body=b"x",
     ),
     **{f"length {line!r}": ask("POST / HTTP/1.1", line, body=b"hello") for line in LENGTHS},
     **{f"coding {line!r}": ask("POST / HTTP/1.1", line, body=b"0\r\n\r\n") for line in CODINGS},

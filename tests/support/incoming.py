@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from fastws.config.model import Limits
 from fastws.protocol.head import RequestHead
-from fastws.proxy.trace import Recorder, Trace
+from fastws.proxy.trace import Trace
 
 if TYPE_CHECKING:
     from fastws.protocol.proxy_header import ProxyHeader
+    from fastws.proxy.decision import Visit
 
 
 class Incoming:
@@ -34,7 +35,7 @@ class Incoming:
         self.handshake = handshake
         self.connection = 1
         self.trace = Trace(0.0)
-        self.recorder: Recorder | None = None
+        self.visit: Visit | None = None
 
 
 def get(target: str = "/", *headers: str, host: str = "a.test", **options: object) -> Incoming:

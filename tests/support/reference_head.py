@@ -173,6 +173,7 @@ _FIELD = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
 _TRAILING_SPACE = re.compile(rb"\r(?<=[ \t]\r)")
 # RFC 9112 section 3: single spaces, an upper-case method, a target in origin-form, no fragment.
 _REQUEST_LINE = re.compile(rb'(?!(?:CONNECT|TRACE) )([A-Z-]+) (/[!"$-~]*) HTTP/1\.([01])')
+_ALLOW = ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
 _STARTED_TARGET = re.compile(rb"[^ \n]* ([^ \n]*)")
 # RFC 9112 section 4; many servers leave out the space before an empty reason.
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
@@ -301,7 +302,12 @@ class RequestHead(_Head):
 
         Raises ``Reject``: 400 malformed or ambiguous, 414 target too long, 431 head too large.
         """
-        buffer = self._buffer = self._buffer + data
+        buffer = self._buffer + data
+        # RFC 9112 section 2.2: empty lines before a request mean nothing.
+        while buffer.startswith(b"\r\n"):
+            buffer = buffer.removeprefix(b"\r\n")
+            self._room -= 2
+        self._buffer = buffer
         end = self._end(buffer)
         if not end:
             return None
@@ -318,6 +324,13 @@ class RequestHead(_Head):
     def is_upgrade(self) -> bool:
         """Whether the request asks to leave HTTP, for any protocol."""
         return bool(self.values(b"upgrade")) and b"upgrade" in tokens(self.values(b"connection"))
+
+    @property
+    def has_body(self) -> bool:
+        """Whether bytes of the request follow the head."""
+        return bool(self.values(b"transfer-encoding")) or any(
+            map(int, self.values(b"content-length"))
+        )
 
     def _parse(self, head: bytes) -> None:
         try:
@@ -338,7 +351,7 @@ class RequestHead(_Head):
         self.names = [name.lower() for name, _ in kept]
 
     def _begun(self, seen: bytes) -> None:
-        if seen and not seen[:1].isupper():
+        if seen and not (seen[:1].isupper() or seen == b"\r"):
             self._refuse(_not_a_request(seen))
         target = _STARTED_TARGET.match(seen)
         if target and target.end(1) - target.start(1) > self._limits.target_bytes:
@@ -349,7 +362,9 @@ class RequestHead(_Head):
         match = _REQUEST_LINE.fullmatch(line)
         if match is None:
             if line.startswith((b"CONNECT ", b"TRACE ")):
-                raise Reject(405, "Neither CONNECT nor TRACE is served; use another method.")
+                raise Reject(
+                    405, "Neither CONNECT nor TRACE is served; use another method.", _ALLOW
+                )
             self._refuse(_request_line_fault(line))
         self.method, self.target, minor = match.groups()
         self.version = (1, int(minor))
@@ -372,8 +387,6 @@ class RequestHead(_Head):
             self._refuse("HTTP/1.0 has no Transfer-Encoding")
         if encodings and tokens(encodings) != [b"chunked"]:
             self._refuse("The only transfer coding taken is chunked")
-        if self.is_upgrade and (encodings or self.values(b"content-length") != [b"0"]):
-            self._refuse("An upgrade request has no body")
 
     def _refuse(self, fault: str) -> NoReturn:
         raise Reject(400, f"{fault}; send one well-formed HTTP/1.1 request.")
@@ -635,6 +648,8 @@ def _check_upgrade(head: RequestHead, connection: list[bytes]) -> None:
         )
     if head.method != b"GET":
         raise Reject(400, "A WebSocket handshake is a GET request; send it as one.")
+    if head.has_body:
+        raise Reject(400, "A WebSocket handshake has no body; send what follows in frames.")
     if head.values(b"sec-websocket-version") != [b"13"]:
         raise Reject(
             426,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastws.config.model import compile_pattern, read_template, split_pattern
-from fastws.errors import Reject, SlowPattern
+from fastws.errors import SlowPattern
 from fastws.proxy.sites import escapes
 from fastws.proxy.sites.results import BODILESS
 
@@ -137,18 +137,9 @@ class Answer:
         """Return the lines to add to the answer, and the lower-case names that do not go on."""
         return self._answers.edit(self._visit, head)
 
-    def intercept(self, status: int, *, own: bool = False) -> Reply | Forward | None:
-        """Return what is done in place of an answer of this status, if anything.
-
-        ``own`` says that it is no answer of the upstream but a failure that we found.
-        """
-        answers = self._answers
-        if not answers.error_pages or not (own or answers.intercepts):
-            return None
-        try:
-            return self._visit.site.error(self._visit, status)
-        except Reject:
-            return None  # it leads nowhere: the error stays what it is
+    def intercept(self, status: int) -> Reply | Forward | None:
+        """Return what is done in place of an answer of this status, if anything."""
+        return self._visit.instead(status) if self._answers.intercepts else None
 
 
 def _replacements(written: Iterable[model.Replacement], variables: Variables) -> list[Replace]:

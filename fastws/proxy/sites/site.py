@@ -31,7 +31,7 @@ class Site:
     def __init__(self, written: model.Site, actions: Actions) -> None:
         self.variables = actions.variables
         self.name: bytes = written.name.encode()
-        self._action = actions.make(written.action, 0)
+        self.action = actions.make(written.action, 0)  # where no location has another
         self._steps = compile_steps(
             written.steps, self.variables, lambda action: actions.make(action, 0)
         )
@@ -51,7 +51,7 @@ class Site:
 
     def serve(self, visit: Visit) -> Forward | Reply:
         """Say what is done with a request."""
-        visit.action = self._action
+        visit.action = self.action
         if self._steps:
             outcome = self._steps(visit)
             if isinstance(outcome, Result):
@@ -69,6 +69,7 @@ class Site:
             visit.error_status = page.status or None
         to = page.to(visit)
         if to.startswith(b"/"):
+            visit.method = b"HEAD" if visit.method == b"HEAD" else b"GET"
             return self._redirect(visit, to)
         if to.startswith(b"@"):
             return self._go_to(visit, to)
@@ -84,7 +85,7 @@ class Site:
             return self._serve_here(visit)
         if location.internal and not visit.internal:
             return self._finish(visit, Result(404))
-        visit.action = location.action_for(visit.request.method)
+        visit.action = location.action_for(visit.method)
         if location.slashed and len(location.path) > len(visit.path):
             slashed = escapes.in_path(location.path)
             args = b"?" + visit.args if visit.args else b""
@@ -100,7 +101,7 @@ class Site:
             if visit.changed:
                 if not visit.turn():
                     return self._finish(visit, Result(500))
-                visit.action = self._action
+                visit.action = self.action
                 return self._locate(visit)
         return self._serve_here(visit)
 
@@ -144,7 +145,7 @@ class Site:
             return self._finish(visit, Result(500))
         visit.internal = True
         visit.changed = False
-        visit.action = location.action_for(visit.request.method)
+        visit.action = location.action_for(visit.method)
         return self._enter(visit, location)
 
     def _finish(self, visit: Visit, result: Result) -> Forward | Reply:
@@ -188,11 +189,3 @@ class Site:
         if action.port_in_redirect and port and port != _PORTS[incoming.tls]:
             host += b":%d" % port
         return b"%b://%b%b" % (scheme, host, location)
-
-
-def not_answered(visit: Visit, reject: Reject) -> Forward | Reply:
-    """Return what is done when a request leads nowhere. Raises the Reject if there is no page."""
-    instead = visit.site.error(visit, reject.status)
-    if instead is None:
-        raise reject
-    return instead

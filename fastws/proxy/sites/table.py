@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastws.errors import Reject
 from fastws.protocol.host import host_name
 from fastws.proxy.sites.actions import Actions
 from fastws.proxy.sites.hosts import Hosts
-from fastws.proxy.sites.site import Site, not_answered
+from fastws.proxy.sites.site import Site
 from fastws.proxy.sites.visit import Visit
 from fastws.proxy.sites.ways import Ways
 
@@ -51,24 +50,29 @@ class SiteTable:
         for place in {_place(each) for written in config.sites for each in written.addresses}:
             self._at[place] = self._sites_at(place)
 
-    def decide(self, incoming: Incoming) -> Forward | Reply:
-        """Say what is done with a request.
+    def visit(self, incoming: Incoming) -> Visit:
+        """Return what stands for a request at its site, which has no path yet.
 
-        Raises Reject: 400 for a path that cannot be read, 500 and 502 for a configuration that
-        leads this request nowhere.
+        Raises Reject: 500 for a name of a site whose pattern takes too long.
         """
         sites = self._at_listener(incoming.listener)
         hosts = incoming.request.values(b"host")
         found = sites.by_host.find(host_name(hosts[0]) if hosts else b"")
         site, match = found or (sites.default, None)
         visit = Visit(incoming, site, *site.client(incoming))
-        incoming.recorder = visit
         if match:
             visit.take(match)
-        try:
-            return site.serve(visit)
-        except Reject as reject:
-            return not_answered(visit, reject)
+        return visit
+
+    def decide(self, incoming: Incoming) -> Forward | Reply:
+        """Say what is done with a request.
+
+        Raises Reject: 400 for a path that cannot be read, 500 and 502 for a configuration that
+        leads this request nowhere.
+        """
+        visit = incoming.visit = self.visit(incoming)
+        visit.read_path()
+        return visit.site.serve(visit)
 
     def _at_listener(self, place: _Place) -> _Sites:
         """Return the sites at a connection's address: its own, or those at all of the machine."""

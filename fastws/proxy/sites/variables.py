@@ -166,12 +166,8 @@ def _announced(end: str, part: int) -> Value:
 
 
 def _server_protocol(visit: Visit) -> bytes:
-    return b"HTTP/%d.%d" % visit.request.version
-
-
-def _request(visit: Visit) -> bytes:
-    request = visit.request
-    return b"%b %b %b" % (request.method, request.target, _server_protocol(visit))
+    version = visit.request.version
+    return b"HTTP/%d.%d" % version if version else b""
 
 
 def _request_id(visit: Visit) -> bytes:
@@ -241,11 +237,11 @@ _VARIABLES: dict[str, Value] = {
     "remote_addr": _remote_addr,
     "remote_port": _remote_port,
     "remote_user": _remote_user,
-    "request": _request,
+    "request": lambda visit: visit.request.line,
     "request_body": _nothing,
     "request_filename": _nothing,
     "request_id": _request_id,
-    "request_method": lambda visit: visit.request.method,
+    "request_method": lambda visit: visit.method,
     "request_uri": lambda visit: visit.request.target,
     "scheme": lambda visit: b"https" if visit.incoming.tls else b"http",
     "server_addr": lambda visit: visit.listener[0].encode(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fastws.errors import Reject
 from fastws.protocol.target import normal_path
 from fastws.proxy.sites import lines
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
     from fastws.config import model
     from fastws.protocol.head import RequestHead, ResponseHead
-    from fastws.proxy.decision import Incoming
+    from fastws.protocol.torn import Torn
+    from fastws.proxy.decision import Forward, Incoming, Reply
     from fastws.proxy.sites.actions import Action
     from fastws.proxy.sites.site import Site
     from fastws.proxy.trace import Record
@@ -28,8 +30,8 @@ class Visit:
     """What is known of a request at a site.
 
     ``host`` and ``port`` are the client's, which a trusted peer's header may have named. ``path``
-    is decoded and normal, until steps rewrite it; ``values`` are the variables that were set or
-    looked up; ``match`` is that of the last pattern.
+    is empty until it is read, then decoded and normal, until steps rewrite it; ``values`` are the
+    variables that were set or looked up; ``match`` is that of the last pattern.
     """
 
     __slots__ = (
@@ -46,6 +48,7 @@ class Visit:
         "internal",
         "listener",
         "match",
+        "method",
         "path",
         "port",
         "proxy_host",
@@ -63,19 +66,18 @@ class Visit:
     action: Action
 
     def __init__(self, incoming: Incoming, site: Site, host: str, port: int) -> None:
-        """Begin a visit. Raises Reject for a path that cannot be read."""
-        request = incoming.request
-        target = request.target
         self.incoming = incoming
         # What is logged is read when the connection may be closed, or have another request.
-        self.request: RequestHead = request
+        self.request: RequestHead | Torn = incoming.request
+        self.method: bytes = self.request.method
         self.trace = incoming.trace
         self.listener = incoming.listener
         self.site = site
+        self.action = site.action
         self.host = host
         self.port = port
-        self.path = normal_path(target)
-        self.args = target.partition(b"?")[2]
+        self.path: bytes = b""
+        self.args: bytes = self.request.target.partition(b"?")[2]
         self.values: dict[str, bytes] = {}
         self.match: regex.Match[bytes] | None = None
         self.changed = False  # a step gave it a path that wants another location
@@ -85,18 +87,35 @@ class Visit:
         self.in_error = False  # an error page was asked for
         self.error_status: int | None = None  # what the client gets instead of the answer's
         self.turns = _MOST_TURNS
-        self.proxy_host = b""
-        self.proxy_port = b""
+        self.proxy_host: bytes = b""
+        self.proxy_port: bytes = b""
         self.response: ResponseHead | None = None
         # The headers of our own in the answer, and those of the upstream that do not go on.
         self.added: Sequence[tuple[bytes, bytes]] = ()
         self.hidden: AbstractSet[bytes] = frozenset()
         self.status = 0
 
+    def read_path(self) -> None:
+        """Make the path of the target. Raises Reject (400) for one that cannot be read."""
+        self.path = normal_path(self.request.target)
+
     @property
     def client(self) -> tuple[str, int]:
         """The client's address and port."""
         return self.host, self.port
+
+    def instead(self, status: int) -> Forward | Reply | None:
+        """Return what is done in place of an error, if anything."""
+        try:
+            return self.site.error(self, status)
+        except Reject:
+            return None  # it leads nowhere: the error stays what it is
+
+    def headers(self, status: int) -> Sequence[tuple[bytes, bytes]]:
+        """Return what the site adds to an error of our own."""
+        self.status = status
+        self.added = self.action.answers.added(self, status)
+        return self.added
 
     def over(self) -> None:
         """Write the lines of a request that is over."""

@@ -150,6 +150,13 @@ class TestJudge:
         more = () if key is None else (b"Sec-WebSocket-Key: " + key,)
         assert rejected(*more, without=b"Sec-WebSocket-Key").status == 400
 
+    @pytest.mark.parametrize("line", [b"Transfer-Encoding: chunked", b"Content-Length: 1"])
+    def test_a_body(self, line: bytes) -> None:
+        assert "body" in rejected(line).reason
+
+    def test_an_empty_body_that_is_declared(self) -> None:
+        assert judged(b"Content-Length: 0").target == b"/"
+
     @pytest.mark.parametrize("method", [b"POST", b"HEAD", b"OPTIONS", b"PUT"])
     def test_another_method(self, method: bytes) -> None:
         assert rejected(line=method + b" / HTTP/1.1").status == 400

@@ -173,7 +173,6 @@ class TestRequest:
             (b"\x16\x03\x01\x02\x00\x01\x00\x01", "TLS"),
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/2"),
             (b"\x00", "method"),
-            (b"\r\n", "method"),
             (b"\x05\x01\x00", "method"),
             (b"GET http://a/ HTTP/1.1\r\n", "slash"),
             (b"GET /#a HTTP/1.1\r\n", "fragment"),
@@ -237,11 +236,26 @@ class TestRequest:
         assert refused(upgrade(*lines)).status == 400
 
     @pytest.mark.parametrize("line", [b"Transfer-Encoding: chunked", b"Content-Length: 1"])
-    def test_an_upgrade_has_no_body(self, line: bytes) -> None:
-        assert "body" in refused(upgrade(line)).reason
+    def test_an_upgrade_to_another_protocol_may_have_a_body(self, line: bytes) -> None:
+        lines = [HOST, b"Upgrade: h2c", b"Connection: Upgrade", line]
+        parsed = request(head(b"POST / HTTP/1.1", lines))
+        assert parsed.has_body
+        assert not parsed.is_handshake
 
-    def test_an_upgrade_may_declare_an_empty_body(self) -> None:
-        assert request(upgrade(b"Content-Length: 0")).is_upgrade
+    @pytest.mark.parametrize("count", [1, 2, 9])
+    def test_empty_lines_before_a_request_mean_nothing(self, count: int) -> None:
+        data = b"\r\n" * count + head(GET, [HOST]) + b"rest"
+        assert request(data).headers == [(b"Host", b"example.com")]
+        parser = RequestHead(Limits())
+        assert [rest for rest in map(parser.feed, drip(data[:-4])) if rest is not None] == [b""]
+        assert parser.target == b"/"
+
+    @pytest.mark.parametrize("start", [b"\n", b"\r", b"\r\r\n", b" \r\n", b"\r\n\n"])
+    def test_only_whole_empty_lines_may_stand_before_a_request(self, start: bytes) -> None:
+        assert refused(start + head(GET, [HOST])).status == 400
+
+    def test_empty_lines_before_a_request_are_no_way_around_the_limit(self) -> None:
+        assert refused(b"\r\n" * 60, Limits(head_bytes=100)).status == 431
 
     def test_transfer_encoding_in_http_1_0(self) -> None:
         data = head(b"POST / HTTP/1.0", [HOST, b"Transfer-Encoding: chunked"])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from support.heads import response
 
-from fastws.errors import Reject, UpstreamReject
+from fastws.errors import Reject, SlowPattern, UpstreamReject
 from fastws.protocol.responses import error_response
 
 
@@ -40,3 +40,19 @@ def test_a_426_says_what_to_upgrade_to() -> None:
 
 def test_a_bad_answer_of_the_upstream_is_a_502() -> None:
     assert error_response(UpstreamReject("Why.")).startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
+
+
+def test_headers_may_be_added_to_an_error() -> None:
+    reject = Reject(405, "Why.", ((b"Allow", b"GET"),))
+    parsed = response(error_response(reject, [(b"X-A", b"a"), (b"X-A", b"b")]))
+    assert parsed.values(b"allow") == [b"GET"]
+    assert parsed.values(b"x-a") == [b"a", b"b"]
+
+
+def test_a_pattern_of_the_configuration_is_not_told() -> None:
+    reject = SlowPattern("^(secret+)+$", 0.05)
+    assert "(secret+)+" in reject.reason
+    data = error_response(reject)
+    assert data.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert b"secret" not in data
+    assert data.endswith(b"configuration takes too long on this request.\n")

@@ -172,8 +172,8 @@ class Instead:
     def edit(self, _: object) -> tuple[bytes, frozenset[bytes]]:
         return b"", frozenset()
 
-    def intercept(self, status: int, *, own: bool = False) -> Any:
-        return self.decision if status == 404 and not own else None
+    def intercept(self, status: int) -> Any:
+        return self.decision if status == 404 else None
 
 
 def test_a_page_may_take_the_place_of_an_answer() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.desk import Client, Desk
 from support.heads import head
+from support.visiting import Visiting
 
 from fastws.errors import Reject
 from fastws.proxy import downstream
@@ -38,11 +39,8 @@ class Least(Session):
     def delivered(self, transport: Any, ending: str, *, clean: bool) -> None:
         transport.abort()
         self._let_go()
-        self._downstream.refused(200, f"{ending} {clean}")
+        self.refused(200, f"{ending} {clean}")
         self._downstream.finish()
-
-    def refused(self, status: int, reason: str) -> None:
-        self._downstream.refused(status, reason)
 
     def downstream_lost(self) -> None:
         self._let_go()
@@ -50,10 +48,6 @@ class Least(Session):
     @property
     def _answer_time(self) -> float:
         return 7.0
-
-    def _reply(self, reply: Reply) -> None:
-        self._downstream.reply(reply, b"close")
-        self._downstream.finish()
 
     def _request_head(self, peer: Peer) -> bytes:
         return f"ASK {peer}".encode()
@@ -224,24 +218,21 @@ def test_an_answer_of_the_configuration() -> None:
     assert client.got() == b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
 
 
-class Pages:
-    """Another answer in place of a 502 of ours, and other headers for any."""
+class Edits:
+    """Other headers, and another status, for any answer."""
 
     status = 299
-
-    def __init__(self, instead: Any) -> None:
-        self.instead = instead
 
     def edit(self, response: ResponseHead) -> tuple[bytes, frozenset[bytes]]:  # noqa: ARG002
         return b"X-Added: 1\r\n", frozenset({b"x-hidden"})
 
-    def intercept(self, status: int, *, own: bool = False) -> Any:
-        return self.instead if own and status == 502 else None
+    def intercept(self, status: int) -> None:
+        """There are no pages."""
 
 
 def test_another_upstream_may_answer_for_the_first() -> None:
     desk, other = Desk(), Desk()
-    desk.decision = desk.forward(answer=Pages(desk.forward(upstream=other.group)))
+    desk.visiting = Visiting(desk.forward(upstream=other.group))
     client, _ = asking(desk)
     desk.connector.caller.connect_failed(REFUSED)
     assert client.got() == b""
@@ -251,9 +242,33 @@ def test_another_upstream_may_answer_for_the_first() -> None:
     assert (desk.group.connections, other.group.connections) == ([0], [0])
 
 
+def test_a_page_may_take_the_place_of_an_error_and_the_log_says_of_which() -> None:
+    desk = Desk()
+    desk.visiting = Visiting(Reply(299, body=b"sorry"))
+    client, _ = asking(desk)
+    desk.connector.caller.connect_failed(REFUSED)
+    assert client.got().endswith(b"\r\n\r\nsorry")
+    assert desk.record["status"] == 299
+    assert desk.record["reason"] == "The upstream could not be reached: Connection refused."
+    assert desk.visiting.written == 1
+
+
+@pytest.mark.parametrize("decision", [None, Reject(404, "No route.")])
+def test_an_error_has_the_headers_of_its_site(decision: Reject | None) -> None:
+    desk = Desk(decision)
+    desk.visiting = Visiting()
+    client = desk.accept()
+    client.send(GET)
+    if decision is None:
+        desk.connector.caller.connect_failed(REFUSED)
+    status = decision.status if decision else 502
+    assert b"\r\nX-Site: %d\r\n" % status in client.got()
+    assert (desk.record["client"], desk.visiting.written) == ("192.0.2.7:7", 1)
+
+
 def test_an_answer_is_edited() -> None:
     desk = Desk()
-    desk.decision = desk.forward(answer=Pages(None))
+    desk.decision = desk.forward(answer=Edits())
     client, _ = asking(desk)
     lines = [b"X-Hidden: a", b"x-Hidden: b", b"X-Kept: c", b"Content-Length: 0"]
     desk.connector.made().protocol.data_received(head(b"HTTP/1.1 200 OK", lines))
