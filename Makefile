@@ -6,9 +6,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Arguments for pytest, for one test or some: make test TESTS=tests/unit
 TESTS ?=
-# For the soak.
+# For the soak, and for each target of the fuzzer; which targets, or all of them.
 SECONDS ?= 600
 DRIVER ?= uring
+TARGETS ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # What an installation is made of, folders included, so that a file that is gone counts too.
@@ -25,11 +26,13 @@ BENCH := $(VENV)/.installed-bench
 SANITIZED := .venv-sanitize
 # Python itself is not instrumented, so the runtimes have to be loaded before it.
 RUNTIMES = $(shell gcc -print-file-name=libasan.so) $(shell gcc -print-file-name=libubsan.so)
+SANITIZERS = LD_PRELOAD="$(RUNTIMES)" ASAN_OPTIONS=detect_leaks=0 \
+	UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
 SANITIZER_TESTS := $(addprefix tests/unit/test_,$(addsuffix .py, \
 		board frame mask pipe pump relay sha1 sockets transport)) \
 	tests/unit/protocol tests/properties tests/adversity
 
-.PHONY: demo test lint bench sanitize soak clean
+.PHONY: demo test lint bench sanitize fuzz soak clean
 
 demo: $(PLAIN)
 	$(BIN)/fastws serve --demo
@@ -52,8 +55,12 @@ bench: $(BENCH)
 
 sanitize:
 	$(MAKE) VENV=$(SANITIZED) $(SANITIZED)/.sanitized
-	LD_PRELOAD="$(RUNTIMES)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
-		PYTHONMALLOC=malloc $(SANITIZED)/bin/python -P -m pytest -m "not timing" $(SANITIZER_TESTS)
+	$(SANITIZERS) $(SANITIZED)/bin/python -P -m pytest -m "not timing" $(SANITIZER_TESTS)
+
+fuzz:
+	$(MAKE) VENV=$(SANITIZED) $(SANITIZED)/.sanitized
+	$(SANITIZERS) PYTHONPATH=tests $(SANITIZED)/bin/python -P tests/fuzz.py \
+		--seconds $(SECONDS) $(TARGETS)
 
 soak: $(TEST)
 	PYTHONPATH=tests $(BIN)/python -P tests/soak.py --driver $(DRIVER) --seconds $(SECONDS)

@@ -44,6 +44,7 @@ cdef struct Block:
     int64_t movable        # of them, that could go to another worker
     int64_t top            # so many entries were ever used
     uint64_t accepted
+    uint64_t tls_failed    # of them, on which TLS was not agreed on
     uint64_t requests      # that have begun
     uint64_t opened
     uint64_t traffic[4]    # bytes from and to clients, messages from and to clients

@@ -116,6 +116,9 @@ class WorkerCounts:
     def connection_closed(self) -> None:
         """Count it out."""
 
+    def tls_failed(self) -> None:
+        """Count one on which TLS was not agreed on."""
+
     def wait(self, count: int) -> None:
         """Say how many of them have no request."""
 

@@ -127,6 +127,7 @@ cdef class Board:
         for i in range(self._rows):
             put32(self._connections(i) + worker, 0)
         departed.accepted += block.accepted
+        departed.tls_failed += block.tls_failed
         departed.requests += block.requests
         departed.opened += block.opened
         for i in range(4):
@@ -294,6 +295,10 @@ cdef class WorkerCounts:
         """Count it out."""
         add(&self._block.connections, -1)
 
+    def tls_failed(self):
+        """Count one on which TLS was not agreed on."""
+        add_unsigned(&self._block.tls_failed, 1)
+
     def wait(self, int64_t count):
         """Say how many of them have no request."""
         put(&self._block.waiting, count)
@@ -419,6 +424,7 @@ cdef dict numbers(Block* block):
         "reading": block.reading,
         "tunnels": block.tunnels,
         "accepted": block.accepted,
+        "tls_failed": block.tls_failed,
         "requests": block.requests,
         "opened": block.opened,
         "bytes_in": block.traffic[0],

@@ -37,11 +37,14 @@ class Counts(Protocol):
         """Whole ones."""
 
 
-class Statuses(Protocol):
-    """Who counts answers."""
+class Tallies(Protocol):
+    """Who counts what came of connections."""
 
     def answered(self, status: int) -> None:
-        """Count one."""
+        """Count an answer."""
+
+    def tls_failed(self) -> None:
+        """Count a connection on which TLS was not agreed on."""
 
 
 class Report(Protocol):
@@ -71,13 +74,20 @@ class Report(Protocol):
 class AccessLog:
     """Writes to ``log``: what is as it should be at level info, refusals at warning.
 
+    Anybody can connect and say nothing or nonsense, and many do: that is at level debug.
+
     ``counts`` is told of answers too, but for that of an opening handshake that succeeds. ``via``
     is the address of the connection, where a proxy that is trusted came for ``client``.
     """
 
-    def __init__(self, log: Log, counts: Statuses) -> None:
+    def __init__(self, log: Log, counts: Tallies) -> None:
         self._log = log
         self._counts = counts
+
+    def tls_failed(self, *, client: str, door: str, reason: str) -> None:
+        """Log a connection that ended before it was one for TLS."""
+        self._counts.tls_failed()
+        self._log.debug("tls_failed", client=client, listener=door, reason=reason)
 
     def refused(
         self,

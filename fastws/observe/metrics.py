@@ -9,6 +9,10 @@ from prometheus_client.registry import Collector
 
 _COUNTERS = {
     "accepted": ("fastws_connections_accepted", "Connections of clients."),
+    "tls_failed": (
+        "fastws_tls_failures",
+        "Connections of clients on which TLS was not agreed on.",
+    ),
     "requests": ("fastws_requests", "Requests that clients began, handshakes included."),
     "opened": ("fastws_tunnels_opened", "Tunnels that were opened."),
 }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fastws._driver import Driver
 from fastws.observe.access_log import AccessLog
 from fastws.proxy.drivers import bare_sockets
+from fastws.proxy.turns import Turns
 from fastws.proxy.watchdog import Watchdog
 from fastws.upstream.connector import Connector
 
@@ -15,8 +16,21 @@ if TYPE_CHECKING:
     from fastws._board import WorkerCounts
     from fastws.config.model import Timeouts
     from fastws.observe.files import LogFiles
-    from fastws.proxy.downstream import Downstream
     from fastws.proxy.settings import Settings
+
+
+# TLS handshakes that begin in one turn; each takes a millisecond or so.
+_HANDSHAKES = 4
+
+
+class Resting(Protocol):
+    """A connection on which no request is under way."""
+
+    def hurry(self) -> None:
+        """Close it, or have one request come soon if it was made for that."""
+
+    def dismiss(self) -> None:
+        """Close it."""
 
 
 class Context:
@@ -48,7 +62,8 @@ class Context:
         self.connector = Connector(loop, self.sockets, stall=timeouts.stall)
         self.leaving = False  # no request follows another
         self.draining = False  # none begins at all
-        self.idle: set[Downstream] = set()  # those on which no request is under way
+        self.handshakes = Turns(loop, _HANDSHAKES)
+        self.idle: set[Resting] = set()
         self.none_left = asyncio.Event()
         self._most_connections = most_connections
 
@@ -82,14 +97,14 @@ class Context:
         for downstream in list(self.idle):
             downstream.dismiss()
 
-    def rests(self, downstream: Downstream) -> None:
+    def rests(self, connection: Resting) -> None:
         """Note that a connection has no request under way."""
-        self.idle.add(downstream)
+        self.idle.add(connection)
         self.counts.wait(len(self.idle))
 
-    def works(self, downstream: Downstream) -> None:
+    def works(self, connection: Resting) -> None:
         """Note that it has one, or is over."""
-        self.idle.discard(downstream)
+        self.idle.discard(connection)
         self.counts.wait(len(self.idle))
 
     def opened(self) -> None:

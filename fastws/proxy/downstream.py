@@ -102,6 +102,9 @@ class Downstream(asyncio.Protocol):
         self._marked = 0
         self._dropped = False  # what came after the last answer
         self._patience = _PATIENCE
+        # It counts from its accept, and not only when TLS is up.
+        context.opened()
+        self._surplus = context.full
 
     # what the loop says
 
@@ -113,10 +116,10 @@ class Downstream(asyncio.Protocol):
             self._on_data = partial(self._announcement, self.announced)
         elif self.announced:
             self._introduce(self.announced)
-        self._context.opened()
-        self._surplus = self._context.full
         self._context.rests(self)
         self._context.watchdog.watch(self, self._settings.timeouts.head)
+        if self._context.leaving:
+            self.hurry()
 
     def data_received(self, data: bytes) -> None:
         self._on_data(data)

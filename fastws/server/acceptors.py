@@ -7,8 +7,8 @@ import select
 from typing import TYPE_CHECKING
 
 from fastws.errors import FastwsError
-from fastws.proxy.announced import AnnouncedAcceptor
 from fastws.proxy.downstream import Downstream
+from fastws.proxy.tls_acceptor import TlsAcceptor
 from fastws.server import tls
 from fastws.server.listener import BACKLOG
 
@@ -34,7 +34,7 @@ class Acceptors:
         self._timeouts = config.timeouts
         self._listeners = config.listeners
         self._doors = list(doors)
-        self._bare: list[Acceptor | AnnouncedAcceptor] = []
+        self._own: list[Acceptor | TlsAcceptor] = []
         self._servers: list[asyncio.Server] = []
         self._tls = {i: tls.server_context(config.listeners[i]) for i in {i for i, _ in doors}}
 
@@ -49,7 +49,7 @@ class Acceptors:
 
     async def finish(self) -> None:
         """Accept who waits already, and then no more."""
-        for each in self._bare:
+        for each in self._own:
             each.accept_some(BACKLOG)
         # The loop accepts at the others, all who wait in one turn.
         for _ in range(BACKLOG):
@@ -60,13 +60,13 @@ class Acceptors:
 
     def close(self) -> None:
         """Accept no more."""
-        for acceptor in self._bare:
+        for acceptor in self._own:
             acceptor.close()
         for server in self._servers:
             server.close()
         for _, sock in self._doors:
             sock.close()
-        self._bare, self._servers, self._doors = [], [], []
+        self._own, self._servers, self._doors = [], [], []
 
     def _somebody_waits(self) -> bool:
         watching = select.poll()
@@ -86,19 +86,11 @@ class Acceptors:
                 context, door, tls=listener.address.tls, announced=listener.proxy_protocol
             )
 
-        if tls_context and listener.proxy_protocol:
-            self._bare.append(AnnouncedAcceptor(context, sock, downstream, tls_context, timeouts))
-            return
-        if context.sockets and tls_context is None:
-            self._bare.append(context.sockets.listen(sock, downstream, timeouts.stall))
-            return
-        server = await asyncio.get_running_loop().create_server(
-            downstream,
-            sock=sock,
-            backlog=BACKLOG,
-            ssl=tls_context,
-            # The loop takes these with TLS only, and no zero.
-            ssl_handshake_timeout=timeouts.head if tls_context else None,
-            ssl_shutdown_timeout=max(timeouts.linger, 0.1) if tls_context else None,
-        )
-        self._servers.append(server)
+        if tls_context:
+            self._own.append(TlsAcceptor(context, sock, downstream, tls_context, timeouts))
+        elif context.sockets:
+            self._own.append(context.sockets.listen(sock, downstream, timeouts.stall))
+        else:
+            loop = asyncio.get_running_loop()
+            server = await loop.create_server(downstream, sock=sock, backlog=BACKLOG)
+            self._servers.append(server)

@@ -67,7 +67,7 @@ class Control:
     async def _carry_out(self, line: bytes) -> dict[str, Any]:
         try:
             request = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):  # nested too deeply
             request = None
         if not isinstance(request, dict):
             raise FastwsError("expected a JSON object in a line")

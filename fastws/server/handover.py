@@ -64,6 +64,8 @@ class Parcel(msgspec.Struct, frozen=True, array_like=True):
 
 
 _parcels = msgspec.msgpack.Decoder(tuple[Parcel, ...])
+# What is raised of bytes that are none: the second by texts that are no UTF-8.
+_NONSENSE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, struct.error)
 
 
 async def give(sock: socket.socket, tunnels: Sequence[LegTunnel]) -> int:
@@ -96,7 +98,7 @@ async def take(
         while batch := await _receive(sock):
             tunnels = [_adopt(parcel, pair, driver, sockets, arrive) for parcel, pair in batch]
             taken += _begin(sock, tunnels)
-    except (OSError, EOFError, TimeoutError, struct.error, msgspec.MsgspecError) as error:
+    except (OSError, EOFError, TimeoutError, *_NONSENSE) as error:
         raise FastwsError(f"the other process gives no tunnels: {_why(error)}") from error
     return taken
 

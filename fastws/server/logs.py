@@ -1,5 +1,6 @@
 """The logs of a process, and the files they go to."""
 
+import asyncio
 import sys
 
 from fastws.config import model
@@ -7,6 +8,16 @@ from fastws.errors import FastwsError
 from fastws.observe.files import Descriptor, LogFiles
 from fastws.observe.log import Log
 from fastws.observe.writer import File, Writer
+
+
+def log_faults(loop: asyncio.AbstractEventLoop, log: Log) -> None:
+    """Log what no code of ours catches on ``loop``; the connection that it happens on is over."""
+
+    def fault(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        error = context.get("exception")
+        log.error("fault", message=context.get("message", ""), error=repr(error) if error else "")
+
+    loop.set_exception_handler(fault)
 
 
 class OpenLog:

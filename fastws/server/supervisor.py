@@ -28,7 +28,7 @@ from fastws.server.commands import Commands
 from fastws.server.entrances import Entrances
 from fastws.server.fork import SIGNALS
 from fastws.server.listeners import Listeners
-from fastws.server.logs import OpenLog
+from fastws.server.logs import OpenLog, log_faults
 from fastws.server.peers import PeerTable
 from fastws.server.pidfile import PidFile
 from fastws.server.rates import Rates
@@ -89,7 +89,7 @@ class Supervisor:
         config = self._load()
         self._logs = OpenLog(config.log)
         self.log = self._logs.log
-        self._loop.set_exception_handler(lambda _, context: self._log_fault(context))
+        log_faults(self._loop, self.log)
         serving = self._loop.create_task(self._serve(config))
         serving.add_done_callback(lambda _: self._loop.stop())
         try:
@@ -466,12 +466,6 @@ class Supervisor:
             task.cancel()
         if tasks:
             self._loop.run_until_complete(asyncio.wait(tasks))
-
-    def _log_fault(self, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        self.log.error(
-            "fault", message=context.get("message", ""), error=repr(error) if error else ""
-        )
 
 
 def _restart(drain: Drain) -> Stop:

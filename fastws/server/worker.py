@@ -25,7 +25,7 @@ from fastws.server import handover, messages
 from fastws.server.acceptors import Acceptors
 from fastws.server.channel import Channel
 from fastws.server.closing import SHUTDOWN, close, delays
-from fastws.server.logs import OpenLog
+from fastws.server.logs import OpenLog, log_faults
 from fastws.server.messages import Door, Plan
 from fastws.server.pinning import pin
 
@@ -114,7 +114,7 @@ class Worker:
     async def live(self, channel: socket.socket) -> None:
         """Serve until it is over, as the supervisor says through ``channel``."""
         self._loop = asyncio.get_running_loop()
-        self._loop.set_exception_handler(lambda _, context: self._log_fault(context))
+        log_faults(self._loop, self._log)
         self._channel = Channel(self._loop, channel, self._hear, self._orphaned)
         try:
             self._begin()
@@ -357,13 +357,6 @@ class Worker:
         task = self._loop.create_task(doing)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _log_fault(self, context: dict[str, Any]) -> None:
-        """Log what no code of ours caught; the connection that it happened on is over."""
-        error = context.get("exception")
-        self._log.error(
-            "fault", message=context.get("message", ""), error=repr(error) if error else ""
-        )
 
 
 def _check_count(order: messages.Order, descriptors: list[int]) -> None:

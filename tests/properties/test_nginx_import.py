@@ -115,6 +115,7 @@ def imported(text: str) -> Config | None:
 @given(FILES)
 @example("server { location / { if () { } proxy_pass http:// ; } }")
 @example('server { location "" { } listen 1-99999; listen :; }')
+@example("upstream { server a:1; } server { location { } if { } limit_except { } } map { }")
 @example("server { set a b; rewrite ( /x; return x; error_page 404; }")
 @example("upstream a { server a:99999 weight=x max_fails=-1 fail_timeout=; hash; sticky cookie; }")
 def test_a_file_gives_a_configuration_or_errors(text: str) -> None:

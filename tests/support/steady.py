@@ -15,9 +15,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Self
 
 import uvloop
-from soak import KEY, Ended, Peer, check, payload
 from support import frames
-from support.frames import BINARY, CLOSE, CONTINUATION, PING, PONG
+from support.checked import Ended, Peer, check, payload
+from support.frames import BINARY, CLOSE, CONTINUATION, KEY, PING, PONG
 from support.proxy import until
 from support.raw import request, switching
 

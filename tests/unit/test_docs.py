@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from fastws import cli
+from fastws._board import Board
 from fastws.config import model
 from fastws.config.build import build
 from fastws.config.nginx.directives import Fate, rules
@@ -134,9 +135,7 @@ def test_every_ending_is_explained(ending: str) -> None:
 
 
 def test_every_metric_is_explained() -> None:
-    numbers = ("accepted", "requests", "opened", "bytes_in", "bytes_out")
-    totals = dict.fromkeys((*numbers, "messages_in", "messages_out"), 0)
-    status = {"totals": {**totals, "answers": {}, "ended": {}}, "workers": [], "servers": []}
+    status = {"totals": Board(1, 1, 0).totals(), "workers": [], "servers": []}
     text = render(status).decode()
     for name in re.findall(r"^# TYPE (\w+)", text, re.MULTILINE):
         assert f"`{name}`" in OPERATING

@@ -162,9 +162,9 @@ class _Judge:
         if not _enough(rule, len(directive.arguments)):
             given = len(directive.arguments)
             self._findings.error(name.place, f"{show(name.text)} takes {_count(rule)}, not {given}")
-            if not rule.block:
-                return ()
-        elif rule.flag and directive.values[0].lower() not in _ON_OFF:
+            self._inside(directive, rule, context)  # what is wrong there is told too
+            return ()
+        if rule.flag and directive.values[0].lower() not in _ON_OFF:
             value = directive.arguments[0]
             self._findings.error(
                 value.place, f"{show(name.text)} is on or off, not {show(value.text)}"

@@ -9,6 +9,7 @@ from fastws.observe.metrics import render
 STATUS: dict[str, Any] = {
     "totals": {
         "accepted": 9,
+        "tls_failed": 2,
         "requests": 12,
         "opened": 8,
         "bytes_in": 1,
@@ -39,6 +40,7 @@ def samples(status: dict[str, Any]) -> dict[tuple[str, str], float]:
 def test_everything_is_told() -> None:
     found = samples(STATUS)
     assert found["fastws_connections_accepted_total", ""] == 9
+    assert found["fastws_tls_failures_total", ""] == 2
     assert found["fastws_tunnels_opened_total", ""] == 8
     assert found["fastws_tunnel_bytes_total", "out"] == 2
     assert found["fastws_tunnel_messages_total", "in"] == 3

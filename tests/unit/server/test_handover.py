@@ -318,6 +318,7 @@ def test_what_was_taken_back_is_not_begun(
         handover._HEADER.pack(1, 1) + msgspec.msgpack.encode([]),
         handover._HEADER.pack(1, 1 << 31),
         handover._HEADER.pack(1, 1000) + b"\x91",
+        handover._HEADER.pack(1, 6) + b"\x91\x93\x98\x01\xa1\xff",  # a client that is no text
     ],
 )
 def test_nonsense_is_refused_and_its_descriptors_closed(

@@ -8,7 +8,7 @@ import pytest
 
 from fastws.config.model import Log
 from fastws.errors import FastwsError
-from fastws.server.logs import OpenLog
+from fastws.server.logs import OpenLog, log_faults
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +65,24 @@ def test_without_a_file_there_is_nothing_to_open_again() -> None:
     logs = OpenLog(Log())
     logs.reopen()
     logs.log.close()
+
+
+@pytest.mark.parametrize("error", [ValueError("never mind"), None])
+def test_what_nobody_catches_is_one_line(tmp_path: Path, error: Exception | None) -> None:
+    path = tmp_path / "log"
+
+    async def scenario() -> None:
+        logs = OpenLog(Log(file=str(path)))
+        loop = asyncio.get_running_loop()
+        log_faults(loop, logs.log)
+        loop.call_exception_handler({"message": "in a callback", "exception": error})
+        await asyncio.sleep(0)
+        logs.log.close()
+
+    asyncio.run(scenario())
+    (line,) = path.read_text().splitlines()
+    shown = "\"ValueError('never mind')\"" if error else '""'
+    assert line.endswith(f' error fault message="in a callback" error={shown}')
 
 
 def _umask() -> int:

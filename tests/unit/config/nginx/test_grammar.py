@@ -59,6 +59,13 @@ def test_a_wrong_directive_is_named_with_its_line(text: str, error: str) -> None
     assert not others
 
 
+def test_a_block_without_its_arguments_is_judged_inside_and_left_out() -> None:
+    tree, errors = judged("upstream {\n serve a:1;\n}")
+    assert errors[0].startswith('1: "upstream" takes 1 argument, not 0')
+    assert errors[1].startswith('2: unknown directive "serve"')
+    assert tree == ()
+
+
 def test_right_directives_are_left_as_they_are() -> None:
     text = "server { listen 80; location / { if ($a = b) { return 204; } proxy_pass http://a; } }"
     tree, errors = judged(text)
