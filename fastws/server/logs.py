@@ -28,7 +28,7 @@ class OpenLog:
 
     def __init__(self, config: model.Log) -> None:
         self._path = config.file
-        self.log = Log(_open(config.file), config.level, config.format, broken=self._broken)
+        self.log = Log(_open(config.file), config.level, config.format, broken=_tell_broken)
         self.files = LogFiles(self.log)
 
     def reopen(self) -> None:
@@ -55,19 +55,15 @@ class OpenLog:
         self.files.close()
         self.log.close()
 
-    def _broken(self, error: OSError) -> None:
-        """Say on standard error what the log cannot say."""
-        if self._path:
-            line = f"fastws: error: {_failure(self._path, error)}\n".encode()
-            Writer(sys.stderr, lost=lambda _: b"").add(lambda: line)
-
 
 def _open(path: str | None) -> File:
     try:
         return Descriptor(path) if path else sys.stderr
     except OSError as error:
-        raise FastwsError(_failure(path, error)) from error
+        raise FastwsError(f"cannot write to {path}: {error.strerror}") from error
 
 
-def _failure(path: str | None, error: OSError) -> str:
-    return f"cannot write to {path}: {error.strerror}"
+def _tell_broken(error: OSError) -> None:
+    """Say on standard error what the log cannot."""
+    line = f"fastws: error: the log cannot be written: {error.strerror}\n".encode()
+    Writer(sys.stderr, lost=lambda _: b"").add(lambda: line)
