@@ -361,6 +361,11 @@ class Proxy(Controlled):
         until(lambda: not self.held()["connections"] and not load.serving, PATIENCE)
         return self.held()
 
+    def stop(self) -> int:
+        """End it, whichever process it is by now."""
+        self.ask("stop")
+        return self.wait()
+
     def reload_to(self, number: int) -> None:
         """Go by one of both files."""
         self.file.write_text(self._texts[number % 2])

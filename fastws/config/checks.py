@@ -60,7 +60,8 @@ def _check_certificate(listener: Listener, path: str, faults: Faults) -> None:
         given, missing = ("tls_cert", "tls_key") if key is None else ("tls_key", "tls_cert")
         faults.add(f"{path}.{given}", f"is of no use without {missing}")
     elif listener.address.tls:
-        faults.add(path, "a wss listener needs a certificate", "give tls_cert and tls_key")
+        hint = "give tls_cert and tls_key, or --tls-cert and --tls-key"
+        faults.add(path, "a wss listener needs a certificate", hint)
     if not listener.address.tls and (cert or key):
         faults.add(path, "has a certificate, but is no wss listener", "write wss:// before it")
 

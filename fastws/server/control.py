@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
+import msgspec
+
 from fastws.errors import FastwsError
 
 # Bytes of a line.
@@ -66,8 +68,8 @@ class Control:
 
     async def _carry_out(self, line: bytes) -> dict[str, Any]:
         try:
-            request = json.loads(line)
-        except (ValueError, RecursionError):  # nested too deeply
+            request = msgspec.json.decode(line)
+        except (ValueError, RecursionError):  # the second: nested too deeply
             request = None
         if not isinstance(request, dict):
             raise FastwsError("expected a JSON object in a line")

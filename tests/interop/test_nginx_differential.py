@@ -193,6 +193,7 @@ ASKS = [
         "/texts", "/texts?color=RED", "/texts?color=dark%20blue", "/texts?color=gray",
         "/texts?color=Yes", "/texts?color=~odd", "/texts?color=&ip=10.2.0.0", "/texts?color",
         "/texts?colors=red", "/texts?x=1&color=red&color=gray", "/texts?ip=10.1.0.1", "/texts?ip=x",
+        *(f"/ranged?ip=10.{ip}" for ip in ("1.0.0", "1.0.1", "1.2.9", "1.2.10", "2.0.0", "3.0.5")),
         "/groups/aab", "/groups/aabbcc", "/groups/a?color=grey", "/groups/a?color=yo",
     ),
     *asks(

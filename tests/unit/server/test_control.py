@@ -52,7 +52,16 @@ def test_what_fails_says_why() -> None:
     assert exchange(b'{"command": "fail"}\n') == [{"ok": False, "error": "no way"}]
 
 
-@pytest.mark.parametrize("line", [b"hello\n", b"[]\n", b"\xff\n", b"[" * 20_000 + b"\n"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"hello\n",
+        b"[]\n",
+        b"\xff\n",
+        b"[" * 20_000 + b"\n",
+        b'{"command": "echo", "a": "\\ud800"}\n',  # half a character
+    ],
+)
 def test_what_is_no_object_is_refused(line: bytes) -> None:
     assert exchange(line) == [{"ok": False, "error": "expected a JSON object in a line"}]
 
