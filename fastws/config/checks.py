@@ -73,7 +73,7 @@ def _check_tls(listener: Listener, path: str, faults: Faults) -> None:
         return
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ciphers(listener.tls_ciphers)
-    except ssl.SSLError:
+    except (ssl.SSLError, ValueError):  # the second: of what is no text, or has a NUL in it
         faults.add(f"{path}.tls_ciphers", "is no list of ciphers that OpenSSL can read")
 
 
