@@ -191,7 +191,7 @@ def test_tunnels_move_to_a_worker_that_has_fewer(
         if Proxy.driver == "transport":
             while max(proxy.loads) - min(proxy.loads) < 2:  # chance may have made them even
                 stack.enter_context(tunnel(proxy, upstream))
-            assert "the transport driver takes no tunnels" in proxy.refuse("rebalance")
+            assert proxy.say("rebalance") == "moved 0 tunnels"
             return
         # So that they differ by more than chance: a new worker has none.
         first, _ = proxy.worker_pids

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -79,6 +80,16 @@ def say_nothing(_proxy: Controlled, _server: Wire) -> None:
     pass
 
 
+def kill_worker(proxy: Controlled, _server: Wire) -> None:
+    proxy.forgive("worker_lost")
+    os.kill(proxy.worker_pids[0], signal.SIGKILL)
+
+
+def kill_supervisor(proxy: Controlled, _server: Wire) -> None:
+    proxy.expect_status(-signal.SIGKILL)
+    proxy.signal(signal.SIGKILL)
+
+
 CASES = (
     Case("shutdown", stop, 1001, "shutting down"),
     Case("drain", drain(), 1012, "drained"),
@@ -107,6 +118,8 @@ CASES = (
         "upstream left pings unanswered",
         {"timeouts.ping": "0.2"},
     ),
+    Case("killed worker", kill_worker, 1006, ""),  # RFC 6455 section 7.1.5: no close frame came
+    Case("killed supervisor", kill_supervisor, 1001, "shutting down"),
     Case("idle", say_nothing, 1001, "idle timeout", {"timeouts.idle": "0.5"}),
 )
 

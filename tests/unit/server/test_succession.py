@@ -124,6 +124,7 @@ class Heirs:
         if isinstance(order, messages.TakeOver):
             for _ in range(count):
                 child._counts.tunnel_opened(1, 0, "client")
+            child._counts.movable = count
         return ""
 
     def close(self) -> None:
@@ -146,9 +147,9 @@ def test_workers_take_in_turn_and_are_evened_out_at_the_end() -> None:
         predecessor.over.set()
         await coming
         giver: Puppet = heirs.puppets[1]
-        assert giver.kinds == ["TakeOver", "HandOver"]
-        assert giver.orders[1].most == 1
-        assert heirs.puppets[0].kinds == ["TakeOver", "TakeOver"]
+        assert giver.kinds == ["TakeOver", "Report", "HandOver"]
+        assert giver.orders[2].most == 1
+        assert heirs.puppets[0].kinds == ["TakeOver", "Report", "TakeOver"]
         heirs.close()
 
     run(scenario())
