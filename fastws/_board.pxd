@@ -41,6 +41,7 @@ cdef struct Block:
     int64_t waiting        # of them, without a request
     int64_t reading        # of them, with part of a request's head
     int64_t tunnels        # that are open
+    int64_t movable        # of them, that could go to another worker
     int64_t top            # so many entries were ever used
     uint64_t accepted
     uint64_t tls_failed    # of them, on which TLS was not agreed on

@@ -187,5 +187,11 @@ class WorkerCounts:
     def tunnels(self) -> int:
         """Tunnels that are open."""
 
+    @property
+    def movable(self) -> int:
+        """Those of them that could go to another worker, as it was last told."""
+
+    @movable.setter
+    def movable(self, count: int) -> None: ...
     def numbers(self) -> dict[str, Any]:
         """All of it, by name; statuses and endings that occurred by their numbers."""

@@ -403,6 +403,14 @@ cdef class WorkerCounts:
     def tunnels(self):
         return get(&self._block.tunnels)
 
+    @property
+    def movable(self):
+        return get(&self._block.movable)
+
+    @movable.setter
+    def movable(self, int64_t count):
+        put(&self._block.movable, count)
+
     def numbers(self):
         """All of it, by name; statuses and endings that occurred by their numbers."""
         return numbers(self._block)

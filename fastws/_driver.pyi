@@ -73,6 +73,9 @@ class Driver:
     def traffic(self) -> tuple[int, int, int, int]:
         """What went through the open tunnels: bytes from and to clients, then messages."""
 
+    def movable(self) -> int:
+        """How many tunnels could move to another process: see `LegTunnel.rest`."""
+
     def tick(self) -> None:
         """Let every tunnel look at the clock."""
 
@@ -93,6 +96,10 @@ class LegTunnel(Tunnel):
     @property
     def resting(self) -> bool:
         """Is nothing read, so that it may move to another process?"""
+
+    @property
+    def movable(self) -> bool:
+        """Could it move to another process: see `rest`?"""
 
     def rest(self, told: Callable[[], object]) -> None:
         """Stop reading, and call `told()` when nothing is under way any more.

@@ -124,6 +124,15 @@ cdef class Driver:
             tunnel = tunnel._next
         return bytes_in, bytes_out, messages_in, messages_out
 
+    def movable(self):
+        """How many tunnels could move to another process."""
+        cdef LegTunnel tunnel = self._first
+        cdef int count = 0
+        while tunnel is not None:
+            count += tunnel._movable()
+            tunnel = tunnel._next
+        return count
+
     def abort(self):
         """Let go of every connection now."""
         cdef LegTunnel tunnel
@@ -199,6 +208,11 @@ cdef class LegTunnel(Tunnel):
         return self.tick(now)
 
     # moving
+
+    @property
+    def movable(self):
+        """Could it move to another process?"""
+        return self._movable()
 
     def rest(self, told):
         """Stop reading, and call `told()` when nothing is under way any more: then `resting` says

@@ -239,7 +239,8 @@ def upgrade(control: str | None) -> None:
 def rebalance(control: str | None) -> None:
     """Even out the tunnels of the workers.
 
-    They move; clients and servers notice nothing. Those over TLS stay where they are.
+    They move; clients and servers notice nothing. Those over TLS stay where they are, and the
+    others are shared out around them.
     """
     with _errors_in_words():
         moved = ask(control, "rebalance")["tunnels"]

@@ -149,8 +149,8 @@ def _method(word: str, *words: str) -> Balance:
     if word == "least_time" or words[:1] == ("two",):
         raise ValueError("least_time comes with a later version")
     if word not in _USAGE:
-        hint = did_you_mean(word, _USAGE)
-        raise ValueError("; ".join(filter(None, [f'there is no method "{word}"', hint])))
+        hint = did_you_mean(word, _USAGE) or f"there are {', '.join(_USAGE)}"
+        raise ValueError(f'there is no method "{word}"; {hint}')
     raise expected(_USAGE[word], " ".join([word, *words]))
 
 

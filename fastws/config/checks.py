@@ -60,7 +60,8 @@ def _check_certificate(listener: Listener, path: str, faults: Faults) -> None:
         given, missing = ("tls_cert", "tls_key") if key is None else ("tls_key", "tls_cert")
         faults.add(f"{path}.{given}", f"is of no use without {missing}")
     elif listener.address.tls:
-        faults.add(path, "a wss listener needs a certificate", "give tls_cert and tls_key")
+        hint = "give tls_cert and tls_key, or --tls-cert and --tls-key"
+        faults.add(path, "a wss listener needs a certificate", hint)
     if not listener.address.tls and (cert or key):
         faults.add(path, "has a certificate, but is no wss listener", "write wss:// before it")
 
@@ -72,7 +73,7 @@ def _check_tls(listener: Listener, path: str, faults: Faults) -> None:
         return
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ciphers(listener.tls_ciphers)
-    except ssl.SSLError:
+    except (ssl.SSLError, ValueError):  # the second: of what is no text, or has a NUL in it
         faults.add(f"{path}.tls_ciphers", "is no list of ciphers that OpenSSL can read")
 
 

@@ -24,6 +24,8 @@ def why_unwritable(file: str) -> str:
 
 
 def _fault(path: Path) -> int:
+    if "\0" in str(path):
+        return errno.EINVAL
     if path.is_dir():
         return errno.EISDIR
     if path.exists():

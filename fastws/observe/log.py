@@ -6,6 +6,7 @@ backslash are written ``\xNN``, in both formats, so that a line is ASCII and sta
 
 import re
 import time
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
@@ -24,12 +25,20 @@ class Log:
     """Writes events of ``level`` and worse to ``file``, a descriptor or what has one.
 
     ``level`` is debug, info, warning or error; ``format`` is text (logfmt) or json. Where lines
-    were lost (see `Writer`), a line ``log_lines_lost`` says how many.
+    were lost (see `Writer`), a line ``log_lines_lost`` says how many; ``broken`` is told when that
+    begins.
     """
 
-    def __init__(self, file: File, level: str = "info", format: str = "text") -> None:  # noqa: A002 (the key's name)
+    def __init__(
+        self,
+        file: File,
+        level: str = "info",
+        format: str = "text",  # noqa: A002 (the key's name)
+        *,
+        broken: Callable[[OSError], None] = lambda _: None,
+    ) -> None:
         self.configure(level, format)
-        self._writer = Writer(file, lost=self._lines_lost)
+        self._writer = Writer(file, lost=self._lines_lost, broken=broken)
 
     def configure(self, level: str, format: str) -> None:  # noqa: A002 (the key's name)
         """Write by another level and format from now on."""

@@ -115,6 +115,11 @@ class Child:
         return self._counts.tunnels
 
     @property
+    def movable(self) -> int:
+        """How many of them could go to another worker, when it last reported."""
+        return self._counts.movable
+
+    @property
     def hangs(self) -> bool:
         """Whether it has given no sign of life for long; to be asked once a second."""
         beats = self._counts.beats

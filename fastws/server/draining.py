@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from fastws.server.child import Child
     from fastws.server.supervisor import Supervisor
 
+# RFC 6455 section 7.4 and IANA's registry: any other is a protocol error to who gets it.
+_CODES = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
+
 # Seconds for closing handshakes after the last close.
 _ENDING = 10.0
 
@@ -45,8 +48,11 @@ class Draining:
     def __init__(self, supervisor: Supervisor, drain: Drain) -> None:
         self._supervisor = supervisor
         self._asked = drain
-        if not 1000 <= drain.code <= 4999:
-            raise FastwsError(f"{drain.code} is no close code")
+        if not any(drain.code in codes for codes in _CODES):
+            raise FastwsError(
+                f"{drain.code} may not stand in a close frame; "
+                "say 1000 to 1003, 1007 to 1014 or 3000 to 4999"
+            )
         self._closing = Closing(drain.code, DRAINED.reason)
         self._peers: tuple[int, ...] = ()
         self._door = ""

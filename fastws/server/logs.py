@@ -7,7 +7,7 @@ from fastws.config import model
 from fastws.errors import FastwsError
 from fastws.observe.files import Descriptor, LogFiles
 from fastws.observe.log import Log
-from fastws.observe.writer import File
+from fastws.observe.writer import File, Writer
 
 
 def log_faults(loop: asyncio.AbstractEventLoop, log: Log) -> None:
@@ -28,7 +28,7 @@ class OpenLog:
 
     def __init__(self, config: model.Log) -> None:
         self._path = config.file
-        self.log = Log(_open(config.file), config.level, config.format)
+        self.log = Log(_open(config.file), config.level, config.format, broken=_tell_broken)
         self.files = LogFiles(self.log)
 
     def reopen(self) -> None:
@@ -61,3 +61,9 @@ def _open(path: str | None) -> File:
         return Descriptor(path) if path else sys.stderr
     except OSError as error:
         raise FastwsError(f"cannot write to {path}: {error.strerror}") from error
+
+
+def _tell_broken(error: OSError) -> None:
+    """Say on standard error what the log cannot."""
+    line = f"fastws: error: the log cannot be written: {error.strerror}\n".encode()
+    Writer(sys.stderr, lost=lambda _: b"").add(lambda: line)

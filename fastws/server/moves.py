@@ -23,12 +23,13 @@ _SECONDS = 60.0
 
 
 async def rebalance(workers: Sequence[Child]) -> int:
-    """Even out the tunnels of workers; how many were to move. Raises FastwsError.
+    """Even out the tunnels of workers as far as they can move; how many were to.
 
-    Those over TLS stay.
+    Raises FastwsError.
     """
+    await asyncio.gather(*(child.ask(messages.Report) for child in workers))
     moved = 0
-    for giver, taker, count in plan([child.tunnels for child in workers]):
+    for giver, taker, count in plan([(child.tunnels, child.movable) for child in workers]):
         await _move(workers[giver], workers[taker], partial(messages.HandOver, most=count))
         moved += count
     return moved
@@ -84,12 +85,14 @@ async def take(target: Child, sock: socket.socket, *, log: Log) -> None:
             _log_fault(log, error, target)
 
 
-def plan(loads: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Return who gives to whom and how many, so that loads differ by one at most."""
-    mean, more = divmod(sum(loads), len(loads))
-    order = sorted(range(len(loads)), key=lambda i: -loads[i])
-    # The fullest keep what does not divide.
-    excess = {i: loads[i] - mean - (rank < more) for rank, i in enumerate(order)}
+def plan(loads: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """Return who gives to whom and how many, so that all have as many, or one more.
+
+    A load is how many tunnels there are, and how many of them can move. Who cannot give so many
+    gives what he can, and the others share the rest.
+    """
+    excess = _excess(loads)
+    order = sorted(excess, key=lambda i: -loads[i][0])
     givers = [i for i in order if excess[i] > 0]
     moves = []
     for taker in (i for i in order if excess[i] < 0):
@@ -102,6 +105,23 @@ def plan(loads: Sequence[int]) -> list[tuple[int, int, int]]:
             if not excess[giver]:
                 givers.pop(0)
     return moves
+
+
+def _excess(loads: Sequence[tuple[int, int]]) -> dict[int, int]:
+    """Return how many each has too many."""
+    settled = [tunnels - movable for tunnels, movable in loads]
+    sharing = sorted(range(len(loads)), key=lambda i: settled[i])
+    total = sum(tunnels for tunnels, _ in loads)
+    excess = {}
+    while settled[sharing[-1]] * len(sharing) > total:
+        most = sharing.pop()
+        excess[most] = loads[most][1]
+        total -= settled[most]
+    mean, more = divmod(total, len(sharing))
+    # The fullest keep what does not divide.
+    for rank, i in enumerate(sorted(sharing, key=lambda i: -loads[i][0])):
+        excess[i] = loads[i][0] - mean - (rank < more)
+    return excess
 
 
 async def _move(

@@ -99,10 +99,10 @@ class Supervisor:
                 self._loop.run_forever()
             serving.result()
         finally:
+            # What comes now changes nothing, and there will be no loop that could hear of it.
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             self._forget_tasks()
             self._logs.close()
-            # What comes now changes nothing, and there is no loop that could hear of it.
-            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             signal.set_wakeup_fd(-1)
             self._loop.close()
 
@@ -461,10 +461,9 @@ class Supervisor:
 
     def _forget_tasks(self) -> None:
         """End what nobody waits for any more: watches, and clients of the control socket."""
-        tasks = asyncio.all_tasks(self._loop)
-        for task in tasks:
-            task.cancel()
-        if tasks:
+        while tasks := asyncio.all_tasks(self._loop):  # a signal that came before may make another
+            for task in tasks:
+                task.cancel()
             self._loop.run_until_complete(asyncio.wait(tasks))
 
 

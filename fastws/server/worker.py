@@ -10,6 +10,7 @@ import sys
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -274,7 +275,9 @@ class Worker:
         self._loop.call_later(BEAT, self._beat)
 
     def _publish(self) -> None:
-        self._counts.publish(*self._context.driver.traffic())
+        driver = self._context.driver
+        self._counts.publish(*driver.traffic())
+        self._counts.movable = driver.movable()
 
     async def _hand_over(self, order: messages.HandOver, fd: int) -> None:
         """Give tunnels through a socket. Raises FastwsError when they are not taken."""
@@ -283,7 +286,8 @@ class Worker:
                 self._giving = asyncio.current_task()
                 await self._leave(order.leave, sock)
             else:
-                await handover.give(sock, self._context.driver.tunnels()[: order.most])
+                movable = (each for each in self._context.driver.tunnels() if each.movable)
+                await handover.give(sock, list(islice(movable, order.most)))
 
     async def _leave(self, seconds: float, sock: socket.socket | None = None) -> None:
         """Accept no more, and wait so long for what is under way; all that can goes by ``sock``."""

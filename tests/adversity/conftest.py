@@ -1,4 +1,4 @@
-"""One proxy with the defaults and one scripted upstream behind it, shared by a module's tests."""
+"""One proxy and one scripted upstream behind it, shared by a module's tests."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from support.raw import Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# No time limit ends what a test waits for: it is an event that does, or the test fails.
+ENDLESS = {
+    f"timeouts.{name}": 3600
+    for name in ("head", "handshake", "answer", "body", "keepalive", "ping", "stall", "close")
+}
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +32,7 @@ def shared_upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def proxy(shared_upstream: Upstream, driver: str) -> Iterator[Proxy]:
-    with Proxy(shared_upstream, driver=driver) as running:
+    with Proxy(shared_upstream, driver=driver, settings=ENDLESS) as running:
         yield running
 
 

@@ -11,6 +11,7 @@ import pytest
 from support.frames import TEXT
 from support.proxy import Proxy
 from support.raw import Upstream, Wire, accept_key, connect, request, switching, tunnel
+from support.waiting import SOON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -269,22 +270,20 @@ def black_hole() -> Iterator[BlackHole]:
     hole.close()
 
 
-def status_of(proxy: Proxy) -> tuple[int, float]:
-    """The status that a valid request gets, and how long it took."""
-    start = time.monotonic()
+def refusal(proxy: Proxy) -> tuple[int, str]:
+    """The status that a valid request gets, and why."""
     with connect(proxy) as client:
         client.send(request())
         head = client.read_head()
-        assert client.read_body(head).strip()
+        why = client.read_body(head).decode()
         client.expect_end()
-        return head.status, time.monotonic() - start
+        return head.status, why
 
 
 def test_a_refused_connect_is_a_502() -> None:
     with Proxy(refused_address()) as proxy:
-        status, seconds = status_of(proxy)
-        assert status == 502
-        assert seconds < 1
+        status, why = refusal(proxy)
+        assert (status, "Connection refused" in why) == (502, True)
 
 
 def test_the_next_peer_is_tried_and_each_only_once(upstream: Upstream) -> None:
@@ -294,14 +293,15 @@ def test_the_next_peer_is_tried_and_each_only_once(upstream: Upstream) -> None:
                 client.send_text("hello")
                 assert server.read_message() == b"hello"
     with Proxy(refused_address(), refused_address()) as proxy:
-        assert status_of(proxy)[0] == 502
+        assert refusal(proxy)[0] == 502
 
 
 def test_a_black_hole_is_a_504_in_the_connect_timeout(black_hole: BlackHole) -> None:
     with Proxy(black_hole, settings={"timeouts.connect": "0.5"}) as proxy:
-        status, seconds = status_of(proxy)
-        assert status == 504
-        assert 0.4 < seconds < 1.5
+        start = time.monotonic()
+        status, why = refusal(proxy)
+        assert (status, "no connection within 0.5 s" in why) == (504, True)
+        assert 0.4 < time.monotonic() - start < SOON
 
 
 def test_after_a_black_hole_the_next_peer_is_tried(
@@ -338,7 +338,7 @@ def test_an_upstream_that_never_finishes_its_head_is_a_504(
             while (head := client.read_head()).status == 103:
                 pass
             assert head.status == 504
-            assert time.monotonic() - start < 3
+            assert time.monotonic() - start < SOON
 
 
 def test_a_hanging_upstream_does_not_hold_the_others(proxy: Proxy, upstream: Upstream) -> None:

@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.frames import TEXT
-from support.proxy import Proxy, until
-from support.raw import Upstream, Wire, connect, handshake, request, switching, tunnel
+from support.proxy import Proxy
+from support.raw import (
+    Upstream,
+    Wire,
+    connect,
+    gets_through,
+    handshake,
+    request,
+    switching,
+    tunnel,
+)
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,18 +27,25 @@ if TYPE_CHECKING:
 
 @contextmanager
 def stage(
-    count: int, balance: str = "round_robin", *, follow: str = "", **settings: object
+    count: int,
+    balance: str = "round_robin",
+    *,
+    follow: str = "",
+    patience: float = 15,
+    **settings: object,
 ) -> Iterator[tuple[Proxy, list[Upstream]]]:
     """A proxy before scripted upstreams, with settings of the servers.
 
-    `follow` are the failures after which the next server is asked.
+    `follow` are the failures after which the next server is asked, and `patience` the seconds that
+    one has for its answer. Who failed is not tried again.
     """
+    settings.setdefault("fail_timeout", 3600)
     keys = {
         f"upstreams[0].servers[{i}].{key}": value
         for i in range(count)
         for key, value in settings.items()
     }
-    keys["timeouts.handshake"] = 0.3
+    keys["timeouts.handshake"] = patience
     if follow:
         keys["routes[0].next_upstream.on"] = json.dumps(follow.split())
     with ExitStack() as stack:
@@ -56,7 +73,8 @@ def silence(server: Wire) -> None:
 
 @pytest.mark.parametrize("failure", [hang_up, reset, half_an_answer, silence])
 def test_the_next_server_is_asked_in_its_place(failure: Callable[[Wire], None]) -> None:
-    with stage(2) as (proxy, (first, second)), connect(proxy) as client:
+    patience = 2 if failure is silence else 15
+    with stage(2, patience=patience) as (proxy, (first, second)), connect(proxy) as client:
         client.send(request("/chat", "X-A: 1"))
         client.send_frame(TEXT, b"early")
         with first.accept() as server:
@@ -77,7 +95,7 @@ def test_the_next_server_is_asked_in_its_place(failure: Callable[[Wire], None]) 
 
 
 def test_a_client_learns_how_the_last_one_failed() -> None:
-    with stage(3) as (proxy, (first, second, third)), connect(proxy) as client:
+    with stage(3, patience=0.5) as (proxy, (first, second, third)), connect(proxy) as client:
         third.sock.close()
         client.send(request())
         with first.accept() as server:
@@ -235,20 +253,6 @@ def test_none_is_asked_when_the_time_is_over() -> None:
         upstreams[1].expect_nobody()
 
 
-def free_again(proxy: Proxy, upstream: Upstream) -> bool:
-    """Whether a handshake finds the server."""
-    with connect(proxy) as client:
-        client.send(request())
-        try:
-            upstream.sock.settimeout(0.2)
-            with upstream.accept() as server:
-                server.read_head()
-                server.send(switching())
-                return client.read_head().status == 101
-        except TimeoutError:
-            return False
-
-
 def test_a_tunnel_counts_from_its_beginning_to_its_end() -> None:
     with stage(2, max_conns=1) as (proxy, (first, second)):
         with tunnel(proxy, first), tunnel(proxy, second) as (client, server):
@@ -259,7 +263,7 @@ def test_a_tunnel_counts_from_its_beginning_to_its_end() -> None:
             client.send_close(1000)
             server.close()
             client.close()
-            assert until(lambda: free_again(proxy, second))
+            assert until(lambda: gets_through(proxy, second))
 
 
 def test_a_client_that_goes_away_is_counted_out() -> None:
@@ -287,7 +291,7 @@ def test_an_answer_is_counted_out_when_it_ends() -> None:
                 server.send(b"b")
                 assert client.read(2) == b"ab"
                 client.expect_end()
-        assert free_again(proxy, upstream)
+        assert gets_through(proxy, upstream)
 
 
 def test_tunnels_are_what_least_conn_counts() -> None:
@@ -297,7 +301,7 @@ def test_tunnels_are_what_least_conn_counts() -> None:
             server.expect_end()
             server.close()
             proxy.event("tunnel_closed")
-            with tunnel(proxy, second), tunnel(proxy, first):
+            with tunnel(proxy, second):  # whose turn it is not
                 pass
 
 

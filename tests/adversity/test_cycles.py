@@ -8,8 +8,9 @@ from contextlib import ExitStack, suppress
 
 import pytest
 from support.frames import TEXT
-from support.proxy import Proxy, until
-from support.raw import PATIENCE, Upstream, connect, handshake, request, tunnel
+from support.proxy import Proxy
+from support.raw import Upstream, connect, gets_through, handshake, request, tunnel
+from support.waiting import SOON, until
 
 MIB = 1 << 20
 
@@ -143,18 +144,6 @@ def test_a_tls_listener_stays_flat_under_broken_hellos(
         assert proxy.settled(before)
 
 
-def gets_through(proxy: Proxy, upstream: Upstream) -> bool:
-    """Whether a request reaches the upstream; what clients left that are gone may come before."""
-    with connect(proxy) as client:
-        client.send(request("/again"))
-        sockets = [client.sock, upstream.sock]
-        while upstream.sock in select.select(sockets, [], [], PATIENCE)[0]:
-            with suppress(OSError, AssertionError), upstream.accept() as server:
-                if server.read_head().target == "/again":
-                    return True
-    return False
-
-
 def test_out_of_descriptors_it_waits_without_spinning_and_recovers(upstream: Upstream) -> None:
     with Proxy(upstream, descriptors=64) as proxy:
         with ExitStack() as stack:
@@ -184,7 +173,7 @@ def test_connections_that_never_speak_do_not_pile_up(upstream: Upstream) -> None
             for _ in range(100):
                 stack.enter_context(connect(proxy))
             assert until(lambda: proxy.descriptors >= before + 100)
-            assert proxy.settled(before, seconds=4)
+            assert proxy.settled(before, seconds=SOON)
 
 
 def test_a_client_that_ignores_its_refusal_is_freed(upstream: Upstream) -> None:
@@ -194,4 +183,4 @@ def test_a_client_that_ignores_its_refusal_is_freed(upstream: Upstream) -> None:
         with ExitStack() as stack:
             for _ in range(20):
                 stack.enter_context(connect(proxy)).send(request(without=["Host"]))
-            assert proxy.settled(before, seconds=5)
+            assert proxy.settled(before, seconds=SOON)

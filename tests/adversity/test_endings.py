@@ -6,6 +6,7 @@ import pytest
 from support.frames import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_payload
 from support.proxy import Proxy
 from support.raw import Upstream, Wire, meanwhile, tunnel
+from support.waiting import SOON
 
 MIB = 1 << 20
 abruptly = pytest.mark.parametrize("end", [Wire.close, Wire.reset], ids=["FIN", "RST"])
@@ -82,14 +83,14 @@ def test_a_close_that_nobody_answers_has_a_deadline(upstream: Upstream) -> None:
             client.send_close(1000)
             assert server.read_close() == (1000, "")
             for wire in (client, server):
-                wire.sock.settimeout(3)
+                wire.sock.settimeout(SOON)
             client.expect_end()
             server.expect_end()
         with tunnel(proxy, upstream) as (client, server):
             server.send_close(1001, "going")
             assert client.read_close() == (1001, "going")
             for wire in (client, server):
-                wire.sock.settimeout(3)
+                wire.sock.settimeout(SOON)
             server.expect_end()
             client.expect_end()
 
@@ -117,7 +118,7 @@ def test_an_upstream_lost_in_mid_session_is_a_1014(
         server.arrive()
         assert client.read_message() == b"last words"
         end(server)  # type: ignore[operator]
-        client.sock.settimeout(1)
+        client.sock.settimeout(SOON)
         code, reason = client.read_close()
         assert (code, bool(reason)) == (1014, True)
         client.send_close(1014)
@@ -159,7 +160,7 @@ def test_a_client_that_vanishes_frees_the_upstream(
         client.send_text("last words")
         assert server.read_message() == b"last words"
         end(client)  # type: ignore[operator]
-        server.sock.settimeout(2)
+        server.sock.settimeout(SOON)
         assert [frame for frame in server.read_to_end() if frame.opcode != CLOSE] == []
         server.close()
         record = proxy.event("tunnel_closed", port=port)
@@ -175,7 +176,7 @@ def test_a_client_that_vanishes_inside_a_frame_frees_the_upstream(
         client.send(begun)
         assert server.read(len(begun)) == begun
         end(client)  # type: ignore[operator]
-        server.sock.settimeout(2)
+        server.sock.settimeout(SOON)
         server.expect_end()
 
 
@@ -215,7 +216,7 @@ def test_a_half_closed_tunnel_has_a_deadline(upstream: Upstream) -> None:
     with Proxy(upstream, settings=settings) as proxy, tunnel(proxy, upstream) as (client, server):
         client.half_close()
         for wire in (server, client):
-            wire.sock.settimeout(4)
+            wire.sock.settimeout(SOON)
             assert {frame.opcode for frame in wire.read_to_end()} <= {CLOSE}
 
 
@@ -225,7 +226,7 @@ def test_a_half_closed_tunnel_has_a_deadline(upstream: Upstream) -> None:
 def test_a_client_that_reads_late_gets_everything(proxy: Proxy, upstream: Upstream) -> None:
     with tunnel(proxy, upstream, small=True) as (client, server):
         message = server.frame(BINARY, bytes(range(250)) * 4)
-        sent = server.flood(message, limit=4 * MIB, quiet=0.3)
+        sent = server.flood(message, limit=4 * MIB)
         whole = -(-sent // len(message))
         rest = (message * whole)[sent:] + server.frame(CLOSE, close_payload(1000, "done"))
 
@@ -264,7 +265,7 @@ def test_the_last_words_survive_when_the_upstream_never_read_the_flood(
     """Closing with unread bytes is a RST on the upstream's leg, with its last words before it."""
     message = bytes(range(256)) * 16
     with tunnel(proxy, upstream) as (client, server):
-        client.flood(client.frame(BINARY, b"x" * 1000), limit=8 * MIB, quiet=0.3)
+        client.flood(client.frame(BINARY, b"x" * 1000), limit=8 * MIB)
         for _ in range(8):
             server.send_frame(BINARY, message)
         server.send_close(1000, "enough")
@@ -288,7 +289,7 @@ def test_a_refusal_survives_a_client_that_keeps_sending(proxy: Proxy, upstream: 
 
 
 def test_a_side_that_stops_answering_pings_is_given_up(upstream: Upstream) -> None:
-    settings = {"timeouts.ping": "0.1", "timeouts.linger": "0.2"}
+    settings = {"timeouts.ping": "1", "timeouts.linger": "0.2"}
     with (
         Proxy(upstream, settings=settings) as proxy,
         tunnel(proxy, upstream) as (client, server),

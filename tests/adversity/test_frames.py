@@ -13,6 +13,7 @@ import pytest
 from support.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close_payload
 from support.proxy import Proxy
 from support.raw import Upstream, Wire, meanwhile, switching, tunnel
+from support.waiting import PATIENCE, SOON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -232,7 +233,7 @@ def test_an_offender_that_stays_is_let_go(upstream: Upstream, direction: str) ->
         sender.send_frame(0xB, b"bad")
         assert sender.read_close()[0] == receiver.read_close()[0] == 1002
         for wire in (sender, receiver):
-            wire.sock.settimeout(4)
+            wire.sock.settimeout(SOON)
             wire.expect_end()
 
 
@@ -399,8 +400,6 @@ def test_a_flood_crosses_whole_and_other_tunnels_still_answer(
         tunnel(proxy, upstream) as (client, server),
         directed(proxy, upstream, direction) as (sender, receiver),
     ):
-        for wire in (client, server):
-            wire.sock.settimeout(2)
         data = flood(sender)
         before = proxy.rss
         with (
@@ -408,5 +407,5 @@ def test_a_flood_crosses_whole_and_other_tunnels_still_answer(
             meanwhile(lambda: receiver.read(len(data)) == data) as arrived,
         ):
             echo(client, server, 50)
-            assert arrived.result(60)
+            assert arrived.result(PATIENCE)
         assert proxy.rss - before < 2 << 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from contextlib import ExitStack
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.control import Controlled, config
-from support.proxy import until
 from support.raw import Upstream, connect, handshake, tunnel
+from support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,12 +70,41 @@ def test_load_is_evened(upstream: Upstream, tmp_path: Path) -> None:
         talk(pairs)
 
 
+def test_what_cannot_move_is_left_out_when_load_is_evened(
+    upstream: Upstream, tmp_path: Path, certificates: Certificates
+) -> None:
+    text = config(upstream.address, listen=("127.0.0.1:0", "wss://127.0.0.1:0"))
+    context = certificates.client()
+    with (
+        Controlled(tmp_path, text, workers=2, flags=certificates.flags) as proxy,
+        ExitStack() as stack,
+    ):
+        pairs = []
+        for _ in range(8):
+            pairs.append(stack.enter_context(tunnel(proxy, upstream)))
+            client = stack.enter_context(connect(proxy.addresses[1].removeprefix("wss://")))
+            client.sock = context.wrap_socket(client.sock, server_hostname="localhost")
+            stack.enter_context(handshake(client, upstream))
+        os.kill(proxy.worker_pids[0], signal.SIGKILL)
+        proxy.event("worker_started")
+        lost = proxy.event("worker_lost")["tunnels"]
+        closed = proxy.matching("tunnel_closed", ended_by="worker_lost")
+        assert len(closed) == lost
+        gone = {each["client"] for each in closed}
+        alive = [pair for pair in pairs if f"127.0.0.1:{pair[0].port}" not in gone]
+        moved = min(len(alive), (16 - lost) // 2)
+        assert proxy.say("rebalance") == f"moved {moved} tunnels"
+        assert sorted(proxy.loads) == sorted((moved, 16 - lost - moved))
+        talk(alive)
+        proxy.forgive("worker_lost")
+
+
 def test_a_signal_upgrades_too(upstream: Upstream, tmp_path: Path) -> None:
     with Controlled(tmp_path, config(upstream.address), workers=2) as proxy:
         with tunnel(proxy, upstream) as pair:
             proxy.signal(signal.SIGUSR2)
             proxy.event("upgraded")
-            assert proxy.process.wait(10) == 0
+            assert proxy.process.wait(PATIENCE) == 0
             talk([pair])
             with tunnel(proxy, upstream) as another:
                 talk([pair, another])

@@ -9,6 +9,7 @@ import pytest
 from support.plain import OK, answer, ask, chunked, exchange, serve
 from support.proxy import Proxy
 from support.raw import Upstream, Wire, connect, meanwhile, request, switching
+from support.waiting import PATIENCE, SOON
 
 MIB = 1 << 20
 
@@ -515,7 +516,7 @@ def test_a_slow_body_is_cut_at_a_deadline_that_no_byte_moves(upstream: Upstream)
         with exchange(proxy, upstream, asked) as (client, server, _):
             start = time.monotonic()
             with suppress(OSError):
-                while time.monotonic() - start < 5:
+                while time.monotonic() - start < SOON:
                     client.send(b"x")
                     if b"408" in client.unread:
                         break
@@ -523,8 +524,8 @@ def test_a_slow_body_is_cut_at_a_deadline_that_no_byte_moves(upstream: Upstream)
                     client.sock.setblocking(False)
                     with suppress(BlockingIOError):
                         client.unread += client.sock.recv(1000)
-                    client.sock.settimeout(10)
-            assert time.monotonic() - start < 3
+                    client.sock.settimeout(PATIENCE)
+            assert time.monotonic() - start < SOON
             assert answer(client)[0].status == 408
             with suppress(ConnectionResetError):
                 assert set(server.read_all()) <= {ord("x")}
@@ -557,9 +558,9 @@ def test_a_client_that_takes_nothing_is_let_go(upstream: Upstream) -> None:
                 server.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
                 before = proxy.rss
                 with suppress(ConnectionResetError):  # the end may come first
-                    server.flood(b"x" * 65536, quiet=0.3, limit=100_000_000)
+                    server.flood(b"x" * 65536, limit=100_000_000)
                 assert proxy.rss - before < 2 * MIB
-                server.sock.settimeout(5)
+                server.sock.settimeout(SOON)
                 server.expect_end()
             assert proxy.event("request")["ended_by"] in {"stall", "client_lost"}
 
@@ -576,7 +577,7 @@ def test_a_client_that_goes_away_ends_the_exchange(proxy: Proxy, upstream: Upstr
                 if start:
                     client.read_head()
                 end(client)
-                server.sock.settimeout(3)
+                server.sock.settimeout(SOON)
                 server.expect_end()
 
 
@@ -663,12 +664,10 @@ def test_allowed_origins_guard_handshakes_alone(upstream: Upstream) -> None:
 
 
 def test_an_idle_connection_does_not_hold_a_shutdown(upstream: Upstream) -> None:
-    with Proxy(upstream, settings={"drain.timeout": "10"}) as proxy:
+    with Proxy(upstream, settings={"drain.timeout": "600"}) as proxy:
         with connect(proxy) as silent, exchange(proxy, upstream, ask()) as (client, server, _):
             server.send(OK)
             answer(client)
-            start = time.monotonic()
             assert proxy.stop() == 0
-            assert time.monotonic() - start < 5
             client.expect_end()
             silent.expect_end()

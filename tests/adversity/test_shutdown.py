@@ -9,11 +9,12 @@ from contextlib import suppress
 
 import pytest
 from support.frames import TEXT
-from support.proxy import FASTWS, SANITIZED, Proxy
+from support.proxy import FASTWS, Proxy
 from support.raw import Upstream, Wire, connect, request, tunnel
+from support.waiting import PATIENCE, SOON
 
-# Seconds: the grace that peers have, and what the work takes, which sanitizers make longer.
-SOON = 6 if SANITIZED else 2
+# Nothing here waits for it.
+ENDLESS = {"drain.timeout": "3600"}
 
 
 def take_leave(client: Wire, server: Wire) -> None:
@@ -30,7 +31,7 @@ def test_every_tunnel_gets_a_1001_and_the_status_is_0(
     upstream: Upstream, number: signal.Signals
 ) -> None:
     with (
-        Proxy(upstream) as proxy,
+        Proxy(upstream, settings=ENDLESS) as proxy,
         tunnel(proxy, upstream) as (client, server),
         tunnel(proxy, upstream) as (other_client, other_server),
     ):
@@ -39,23 +40,23 @@ def test_every_tunnel_gets_a_1001_and_the_status_is_0(
             assert wire.read_close()[0] == 1001
         take_leave(client, server)
         take_leave(other_client, other_server)
-        assert proxy.wait(2) == 0
+        assert proxy.wait() == 0
         assert len(proxy.matching("tunnel_closed", ended_by="shutdown", code=1001)) == 2
 
 
 def test_nobody_is_let_in_while_it_stops(upstream: Upstream) -> None:
-    with Proxy(upstream) as proxy, tunnel(proxy, upstream) as (client, server):
+    with Proxy(upstream, settings=ENDLESS) as proxy, tunnel(proxy, upstream) as (client, server):
         proxy.signal(signal.SIGTERM)
         assert client.read_close()[0] == 1001
         with pytest.raises(ConnectionError):
             connect(proxy)
         assert server.read_close()[0] == 1001
         take_leave(client, server)
-        assert proxy.wait(2) == 0
+        assert proxy.wait() == 0
 
 
 def test_a_frame_that_has_begun_is_finished_before_the_close(upstream: Upstream) -> None:
-    with Proxy(upstream) as proxy, tunnel(proxy, upstream) as (client, server):
+    with Proxy(upstream, settings=ENDLESS) as proxy, tunnel(proxy, upstream) as (client, server):
         begun = server.header(TEXT, 10) + b"hello"
         server.send(begun)
         assert client.read(len(begun)) == begun
@@ -66,18 +67,18 @@ def test_a_frame_that_has_begun_is_finished_before_the_close(upstream: Upstream)
         assert client.read(5) == b"world"
         assert client.read_close()[0] == 1001
         take_leave(client, server)
-        assert proxy.wait(2) == 0
+        assert proxy.wait() == 0
 
 
 def test_the_fragments_of_a_message_need_not_be_waited_for(upstream: Upstream) -> None:
-    with Proxy(upstream) as proxy, tunnel(proxy, upstream) as (client, server):
+    with Proxy(upstream, settings=ENDLESS) as proxy, tunnel(proxy, upstream) as (client, server):
         client.send_frame(TEXT, b"begun", fin=False)
         assert server.read_frame().payload == b"begun"
         proxy.signal(signal.SIGTERM)
         assert server.read_close()[0] == 1001
         assert client.read_close()[0] == 1001
         take_leave(client, server)
-        assert proxy.wait(2) == 0
+        assert proxy.wait() == 0
 
 
 @pytest.mark.parametrize("stuck", ["no reply", "inside a frame", "not reading"])
@@ -90,7 +91,7 @@ def test_a_peer_that_does_not_answer_is_left_behind(upstream: Upstream, stuck: s
             server.send(server.header(TEXT, 10) + b"hello")
             client.read(7)
         elif stuck == "not reading":
-            server.flood(server.frame(TEXT, b"x" * 1000), quiet=0.3)
+            server.flood(server.frame(TEXT, b"x" * 1000))
         start = time.monotonic()
         proxy.signal(signal.SIGTERM)
         assert proxy.wait() == 0
@@ -114,21 +115,19 @@ def test_a_handshake_under_way_does_not_hold_it_up(upstream: Upstream) -> None:
 
 
 def test_with_no_tunnels_it_stops_at_once(upstream: Upstream) -> None:
-    with Proxy(upstream) as proxy:
-        start = time.monotonic()
+    with Proxy(upstream, settings=ENDLESS) as proxy:
         assert proxy.stop() == 0
-        assert time.monotonic() - start < 1
 
 
 def test_a_second_signal_does_not_wait(upstream: Upstream) -> None:
     with (
-        Proxy(upstream, settings={"drain.timeout": "30"}) as proxy,
+        Proxy(upstream, settings=ENDLESS) as proxy,
         tunnel(proxy, upstream) as (client, server),
     ):
         proxy.signal(signal.SIGTERM)
         assert client.read_close()[0] == server.read_close()[0] == 1001
         proxy.signal(signal.SIGTERM)
-        proxy.wait(3)
+        proxy.wait()
 
 
 def ended(proxy: Proxy) -> bool:
@@ -138,14 +137,14 @@ def ended(proxy: Proxy) -> bool:
 
 
 def test_signals_up_to_the_very_end_do_no_harm(upstream: Upstream) -> None:
-    with Proxy(upstream) as proxy:
+    with Proxy(upstream, settings=ENDLESS) as proxy:
         while not ended(proxy):
             proxy.signal(signal.SIGTERM)
         assert proxy.wait() == 0
 
 
 def test_the_last_message_before_the_stop_arrives(upstream: Upstream) -> None:
-    with Proxy(upstream) as proxy, tunnel(proxy, upstream) as (client, server):
+    with Proxy(upstream, settings=ENDLESS) as proxy, tunnel(proxy, upstream) as (client, server):
         for number in range(1000):
             server.send_text(f"message {number}")
         server.arrive()
@@ -155,7 +154,7 @@ def test_the_last_message_before_the_stop_arrives(upstream: Upstream) -> None:
         assert client.read_close()[0] == 1001
         assert server.read_close()[0] == 1001
         take_leave(client, server)
-        assert proxy.wait(2) == 0
+        assert proxy.wait() == 0
 
 
 # -- starting badly -----------------------------------------------------------------------------
@@ -164,7 +163,7 @@ def test_the_last_message_before_the_stop_arrives(upstream: Upstream) -> None:
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """A command that is expected to end by itself."""
     return subprocess.run(
-        [FASTWS, *arguments], capture_output=True, text=True, timeout=20, check=False
+        [FASTWS, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
 
 

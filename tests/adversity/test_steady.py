@@ -18,7 +18,7 @@ ROUNDS = int(os.environ.get("FASTWS_TEST_ROUNDS", "10"))
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(100 + 10 * ROUNDS)
+@pytest.mark.timeout(300 + 30 * ROUNDS)
 def test_no_message_is_lost_whatever_is_done_to_the_proxy(tmp_path: Path, driver: str) -> None:
     door, more = f"unix:{tmp_path}/door", f"unix:{tmp_path}/more"
     doors = ("127.0.0.1:0", door)

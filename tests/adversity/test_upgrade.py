@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from support.control import Controlled, config
 from support.frames import BINARY
-from support.proxy import until
 from support.raw import Upstream, Wire, connect, meanwhile, request, switching, tunnel
+from support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,7 @@ def test_what_is_queued_for_slow_readers_moves_too(
         sent = []
         for source in (server, client):
             message = source.frame(BINARY, os.urandom(50_000))
-            size = source.flood(message, quiet=0.2)
+            size = source.flood(message)
             sent.append((message * (size // len(message) + 1))[:size])
         assert proxy.ask("upgrade")["left"] == 0
         for sink, data in zip((client, server), sent, strict=True):
@@ -114,7 +114,7 @@ def test_a_connection_that_was_accepted_before_becomes_a_tunnel(
                 server.read_head()
                 server.send(switching())
                 assert client.read_head().status == 101
-                assert upgraded.result(20)["left"] == (driver == "transport")  # type: ignore[index]
+                assert upgraded.result(PATIENCE)["left"] == (driver == "transport")  # type: ignore[index]
                 client.send_text("up")
                 assert server.read_message() == b"up"
 
@@ -130,7 +130,7 @@ def test_a_handshake_that_the_upstream_has_not_answered_becomes_a_tunnel(
             server.send(switching() + server.frame(BINARY, b"first"))
             assert client.read_head().status == 101
             assert client.read_message() == b"first"
-            assert upgraded.result(20)["left"] == (driver == "transport")  # type: ignore[index]
+            assert upgraded.result(PATIENCE)["left"] == (driver == "transport")  # type: ignore[index]
 
 
 def test_a_plain_request_is_answered_whole(proxy: Controlled, upstream: Upstream) -> None:
@@ -177,7 +177,7 @@ def test_the_old_process_goes_on_when_the_new_one_is_killed(
                 if when == "when it has begun":
                     assert until(lambda victim=victim: children(victim))
                 os.kill(victim, signal.SIGKILL)
-                assert "the new process ended before it began" in refused.result(20)
+                assert "the new process ended before it began" in refused.result(PATIENCE)
             assert proxy.ask("status")["pid"] == pid
             client.send_text("still here")
             assert server.read_message() == b"still here"
@@ -203,7 +203,7 @@ def test_the_old_process_goes_on_when_the_new_one_is_killed_before_it_has_all(
             victim = proxy.event("upgraded")["pid"]
             orphans = children(victim)
             os.kill(victim, signal.SIGKILL)
-            assert "the new process ended before it had all tunnels" in refused.result(20)
+            assert "the new process ended before it had all tunnels" in refused.result(PATIENCE)
         assert proxy.ask("status")["pid"] == proxy.pid
         late.send(request()[30:])
         opened(late, upstream).close()
@@ -246,7 +246,7 @@ def test_what_a_new_process_has_when_it_is_killed_comes_back(
             assert until(lambda: sum(proxy.loads) == 44)
             orphans = children(victim)
             os.kill(victim, signal.SIGKILL)
-            assert "the new process ended before it had all tunnels" in refused.result(20)
+            assert "the new process ended before it had all tunnels" in refused.result(PATIENCE)
         assert until(lambda: sum(proxy.loads) == 44)
         for late, rest in ((keeping, request()[30:]), (waiting, request())):
             late.send(rest)
@@ -277,7 +277,7 @@ def test_the_new_process_goes_on_when_the_old_one_is_killed(
             assert until(lambda: sum(proxy.loads) == 4)
             orphans = children(proxy.pid)
             proxy.signal(signal.SIGKILL)
-            assert "ended before it had done that" in refused.result(20)
+            assert "ended before it had done that" in refused.result(PATIENCE)
         late.send(request()[30:])
         tunnels.append((late, stack.enter_context(opened(late, upstream))))
         assert until(lambda: sum(proxy.loads) == 5)
@@ -311,6 +311,6 @@ def test_both_processes_end_when_they_are_told_to_while_tunnels_move(
             proxy.event("upgraded")
             proxy.say("stop")
             late.close()
-    assert proxy.process.wait(20) == 0
+    assert proxy.process.wait(PATIENCE) == 0
     with pytest.raises((ConnectionRefusedError, FileNotFoundError)):
         connect(door)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from support.clients import Ask, Node, Websockets
 from support.control import Controlled, config
 from support.frames import PING, PONG, TEXT
 from support.raw import Upstream, Wire, meanwhile, switching
+from support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,6 +81,16 @@ def say_nothing(_proxy: Controlled, _server: Wire) -> None:
     pass
 
 
+def kill_worker(proxy: Controlled, _server: Wire) -> None:
+    proxy.forgive("worker_lost")
+    os.kill(proxy.worker_pids[0], signal.SIGKILL)
+
+
+def kill_supervisor(proxy: Controlled, _server: Wire) -> None:
+    proxy.expect_status(-signal.SIGKILL)
+    proxy.signal(signal.SIGKILL)
+
+
 CASES = (
     Case("shutdown", stop, 1001, "shutting down"),
     Case("drain", drain(), 1012, "drained"),
@@ -105,8 +117,10 @@ CASES = (
         answer_one_ping,
         1014,
         "upstream left pings unanswered",
-        {"timeouts.ping": "0.2"},
+        {"timeouts.ping": "1"},
     ),
+    Case("killed worker", kill_worker, 1006, ""),  # RFC 6455 section 7.1.5: no close frame came
+    Case("killed supervisor", kill_supervisor, 1001, "shutting down"),
     Case("idle", say_nothing, 1001, "idle timeout", {"timeouts.idle": "0.5"}),
 )
 
@@ -170,6 +184,6 @@ def test_a_client_hears_the_code_and_the_reason(
         ThreadPoolExecutor(1) as pool,
     ):
         accepting = pool.submit(accept, upstream)
-        with opened(proxy.url("/")) as client, accepting.result(20) as server:
+        with opened(proxy.url("/")) as client, accepting.result(PATIENCE) as server:
             case.end(proxy, server)
             assert client.closed() == (case.code, case.reason)

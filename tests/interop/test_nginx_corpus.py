@@ -22,6 +22,7 @@ from support.applications import SOCKET_IO_TALK, jupyter, socketio_server, socke
 from support.nginx import free_ports
 from support.peers import serving
 from support.proxy import Proxy
+from support.waiting import PATIENCE
 from support.web import echo_messages
 from yarl import URL
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from support.loops import LoopThread
 
 CORPUS = Path(__file__).parents[1] / "unit" / "config" / "nginx" / "corpus"
-PATIENCE = 10.0
 
 _LISTEN = re.compile(r"\blisten ([^;]*);")
 _SERVER = re.compile(r"\b(server|proxy_pass http://)( ?)([a-z0-9.]+):(\d+)")

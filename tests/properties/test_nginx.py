@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support import nginx
+from support.waiting import PATIENCE
 
 from fastws.config.nginx.check import read
 from fastws.config.nginx.findings import Findings
@@ -139,7 +140,7 @@ def accepted(path: Path) -> tuple[bool, str]:
         [str(nginx.binary()), "-t", "-p", str(path.parent), "-c", str(path), "-e", "stderr"],
         capture_output=True,
         check=False,
-        timeout=30,
+        timeout=PATIENCE,
     )
     return run.returncode == 0, run.stderr.decode(errors="replace")
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from support.nginx import free_ports
-from support.proxy import until
+from support.nginx import free_ports, listens
+from support.waiting import PATIENCE, until
 from support.web import node_program
 
 if TYPE_CHECKING:
@@ -33,18 +32,18 @@ const [url, host] = process.argv.slice(1);
 const first = { headers: { host } };
 require('http').get(url + '/socket.io/?EIO=4&transport=polling', first, answer => {
   const cookie = (answer.headers['set-cookie'] ?? [''])[0].split(';')[0];
-  const socket = io(url, { reconnection: false, timeout: 10000, extraHeaders: { cookie, host } });
+  const socket = io(url, { reconnection: false, timeout: 60000, extraHeaders: { cookie, host } });
   socket.on('connect_error', error => { console.log(error.message); process.exit(1); });
   socket.on('connect', async () => {
     const names = new Set();
     for (const size of [1, 1000, 100000]) {
-      const [data, name] = await socket.timeout(10000).emitWithAck('ask', 'x'.repeat(size));
+      const [data, name] = await socket.timeout(60000).emitWithAck('ask', 'x'.repeat(size));
       if (data.length === size) names.add(name);
     }
     const { engine } = socket.io;
     if (engine.transport.name !== 'websocket') await new Promise(ok => engine.on('upgrade', ok));
     const bytes = Buffer.alloc(50000, 7);
-    const [echo] = await socket.timeout(10000).emitWithAck('ask', bytes);
+    const [echo] = await socket.timeout(60000).emitWithAck('ask', bytes);
     console.log(engine.transport.name, names.size, Buffer.compare(bytes, echo));
     process.exit(0);
   });
@@ -68,7 +67,7 @@ def socketio_talk(node_modules: Path, address: str, host: str = "a.test") -> str
         cwd=node_modules,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=2 * PATIENCE,
         check=False,
     )
     return (done.stdout + done.stderr).strip()
@@ -94,14 +93,8 @@ def jupyter(folder: Path) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        assert until(lambda: _listens(port), 60), "jupyter_server did not come up"
+        assert until(lambda: listens(port)), "jupyter_server did not come up"
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(30)
-
-
-def _listens(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-        return True
-    return False
+        process.wait(PATIENCE)

@@ -8,6 +8,8 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any, Self
 
+from support.waiting import PATIENCE
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -63,7 +65,7 @@ class Browser:
     def __exit__(self, *_: object) -> None:
         try:
             self.call("Browser.close")
-            self.process.wait(10)
+            self.process.wait(PATIENCE)
         finally:
             if self.process.poll() is None:
                 self.process.kill()

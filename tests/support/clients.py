@@ -16,6 +16,7 @@ import aiohttp
 import picows
 import websocket
 from support.frames import close_payload
+from support.waiting import PATIENCE
 from websockets.asyncio.client import connect as websockets_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect as websockets_sync_connect
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from support.loops import LoopThread
 
 Message = str | bytes
-PATIENCE = 15.0
 
 
 class Refused(Exception):  # noqa: N818
@@ -148,6 +148,8 @@ def _websockets_options(ask: Ask) -> dict[str, Any]:
         "ssl": ask.tls,
         "max_size": None,
         "ping_interval": None,
+        "open_timeout": PATIENCE,
+        "close_timeout": PATIENCE,
         "proxy": None,
     }
 
@@ -309,6 +311,7 @@ class Picows(Client):
                     ssl_context=ask.tls,
                     extra_headers=headers,
                     max_redirects=0,
+                    websocket_handshake_timeout=PATIENCE,
                     max_frame_size=1 << 28,
                 )
             )

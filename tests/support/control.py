@@ -6,7 +6,8 @@ import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from support.proxy import FASTWS, PATIENCE, Proxy
+from support.proxy import FASTWS, Proxy
+from support.waiting import PATIENCE
 
 from fastws.admin import client
 

@@ -6,10 +6,10 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from support.waiting import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-
-PATIENCE = 20.0
 
 Result = TypeVar("Result")
 

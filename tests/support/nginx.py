@@ -7,15 +7,14 @@ import platform
 import socket
 import subprocess
 import tempfile
-import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from support.waiting import PATIENCE, until
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-PATIENCE = 10.0
 
 _CONFIG = """
 daemon off;
@@ -59,6 +58,21 @@ def free_ports(count: int) -> list[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
+def listens(port: int) -> bool:
+    """Whether connections to a port are accepted."""
+    with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), PATIENCE):
+        return True
+    return False
+
+
+def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    until(lambda: listens(port) or process.poll() is not None)
+    if process.poll() is None and listens(port):
+        return
+    process.kill()
+    raise AssertionError(f"nginx did not come up: {log.read_text()}")
+
+
 class Nginx:
     """nginx before these servers, written as its `server` directives are."""
 
@@ -71,32 +85,21 @@ class Nginx:
         folder = Path(self._folder.name)
         for name in ("logs", "client_body_temp", "proxy_temp"):
             (folder / name).mkdir()
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+        (port,) = free_ports(1)
+        self.address = f"127.0.0.1:{port}"
         config = folder / "nginx.conf"
         config.write_text(
             _CONFIG.format(folder=folder, directives=self.directives, address=self.address)
         )
         command = [str(binary()), "-p", str(folder), "-e", str(folder / "error.log")]
         self._process = subprocess.Popen([*command, "-c", str(config)])
-        self._await_listener(folder / "error.log")
+        _await(self._process, port, folder / "error.log")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.wait(PATIENCE)
         self._folder.cleanup()
-
-    def _await_listener(self, log: Path) -> None:
-        host, _, port = self.address.partition(":")
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and self._process.poll() is None:
-            with suppress(ConnectionRefusedError):
-                socket.create_connection((host, int(port))).close()
-                return
-            time.sleep(0.02)
-        self._process.kill()
-        raise AssertionError(f"nginx did not come up: {log.read_text()}")
 
 
 class NginxFile:
@@ -114,14 +117,8 @@ class NginxFile:
         self._config.write_text(text + self._config.read_text())
         command = [str(binary()), "-p", str(folder), "-e", str(folder / "log")]
         self._process = subprocess.Popen([*command, "-c", str(self._config)])
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and self._process.poll() is None:
-            with suppress(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.1", self._port)).close()
-                return self
-            time.sleep(0.02)
-        self._process.kill()
-        raise AssertionError(f"nginx did not come up: {(folder / 'log').read_text()}")
+        _await(self._process, self._port, folder / "log")
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()

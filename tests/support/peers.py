@@ -21,6 +21,7 @@ import picows
 import uvicorn
 from aiohttp import WSMsgType, web
 from support.frames import close_payload
+from support.waiting import PATIENCE
 from websockets.asyncio import server as websockets_server
 from websockets.exceptions import ConnectionClosed
 
@@ -100,6 +101,7 @@ async def websockets_echo(
         "max_size": None,
         "max_queue": None,
         "ping_interval": None,
+        "open_timeout": PATIENCE,
         "ssl": tls,
         **options,
     }
@@ -268,7 +270,9 @@ def _picows_factory(request: Any) -> Any:
 @asynccontextmanager
 async def picows_echo(host: str = "127.0.0.1") -> AsyncIterator[str]:
     """The server of `picows`: fast, lenient, no compression."""
-    server = await picows.ws_create_server(_picows_factory, host, 0)
+    server = await picows.ws_create_server(
+        _picows_factory, host, 0, websocket_handshake_timeout=PATIENCE
+    )
     try:
         yield f"{host}:{server.sockets[0].getsockname()[1]}"
     finally:
@@ -325,7 +329,7 @@ def node_echo(modules: Path) -> Iterator[str]:
     try:
         yield f"127.0.0.1:{int(process.stdout.readline())}"
     finally:
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE)
 
 
 # -- all ----------------------------------------------------------------------------------------

@@ -12,15 +12,16 @@ import signal
 import subprocess
 import sys
 import threading
-import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 
+from support.waiting import PATIENCE, until
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 FASTWS = Path(sys.executable).with_name("fastws")
-PATIENCE = 15.0
 SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
 LISTENING = "fastws listening on "
 
@@ -72,6 +73,7 @@ class Proxy:
         self.changed = threading.Condition()
         self._forgiven: set[str] = set()
         self._status = 0
+        self._silent = False  # it has closed its stdout
 
     # -- life -------------------------------------------------------------------------------
 
@@ -86,7 +88,7 @@ class Proxy:
         for reader in self.readers:
             reader.start()
         with self.changed:
-            self.changed.wait_for(lambda: self.addresses or not self._reading(), PATIENCE)
+            self.changed.wait_for(lambda: self.addresses or self._silent, PATIENCE)
         if not self.addresses:
             self.kill()
             raise AssertionError(f"fastws did not come up: {self.stray or self.events}")
@@ -224,6 +226,10 @@ class Proxy:
         """What /proc says of all our processes."""
         return [Path(f"/proc/{pid}/{file}").read_text() for pid in (self.pid, *self.worker_pids)]
 
+    def writes(self, file: Path) -> bool:
+        """Whether all workers have a file open."""
+        return all(str(file) in _open_files(pid) for pid in self.worker_pids)
+
     def settled(self, descriptors: int, *, seconds: float = PATIENCE) -> bool:
         """Wait until at most so many descriptors are open."""
         return until(lambda: self.descriptors <= descriptors, seconds)
@@ -239,6 +245,7 @@ class Proxy:
                         self.addresses = text.removeprefix(LISTENING).split(", ")
                         self.changed.notify_all()
         with self.changed:
+            self._silent = True
             self.changed.notify_all()
 
     def _read_stderr(self, stream: IO[bytes]) -> None:
@@ -252,17 +259,14 @@ class Proxy:
                         self.stray.append(text)
                     self.changed.notify_all()
 
-    def _reading(self) -> bool:
-        return self.process.poll() is None
-
     def _join(self) -> None:
         for reader in self.readers:
             reader.join(PATIENCE)
 
 
-def until(condition: Callable[[], object], seconds: float = PATIENCE) -> bool:
-    """Poll what sends no event (/proc, a file); whether it came true in time."""
-    deadline = time.monotonic() + seconds
-    while not (held := condition()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return bool(held)
+def _open_files(pid: int) -> set[str]:
+    found = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed by now
+            found.add(os.readlink(entry))  # noqa: PTH115 - it need not be a file
+    return found

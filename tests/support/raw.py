@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING, Self
 
 from support import frames
 from support.frames import KEY, Frame
-from support.proxy import until
+from support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from support.proxy import Proxy
 
-PATIENCE = 10.0
 NONCE = "dGhlIHNhbXBsZSBub25jZQ=="
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -377,6 +376,21 @@ def tunnel(
         handshake(client, upstream, *more, switch=switch) as server,
     ):
         yield client, server
+
+
+def gets_through(proxy: Proxy, upstream: Upstream) -> bool:
+    """Whether a handshake reaches the upstream, and is not refused by the proxy itself.
+
+    What was left by clients that are gone may come to the upstream before it.
+    """
+    with connect(proxy) as client:
+        client.send(request("/gets-through"))
+        sockets = [client.sock, upstream.sock]
+        while upstream.sock in select.select(sockets, [], [], PATIENCE)[0]:
+            with suppress(OSError, AssertionError), upstream.accept() as server:
+                if server.read_head().target == "/gets-through":
+                    return True
+    return False
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import uvloop
 from support.raw import Wire
+from support.waiting import PATIENCE
 
 from fastws._driver import Driver
 from fastws._pipe import Rules
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from fastws._driver import LegTunnel
     from fastws._sockets import SocketLeg, Sockets
 
-PATIENCE = 10.0
 TINY = 4096  # of a socket's buffers: the system doubles it
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from aiohttp import web
+from support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -182,7 +183,7 @@ def node_program(script: str, folder: Path | None = None) -> Iterator[str]:
     try:
         yield f"127.0.0.1:{int(process.stdout.readline())}"
     finally:
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE)
 
 
 ASYNCIO_SERVERS: dict[str, Callable[[], Any]] = {"aiohttp": aiohttp_web, "uvicorn": uvicorn_web}

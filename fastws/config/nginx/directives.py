@@ -77,13 +77,13 @@ hs      flag! ssl_reject_handshake
 hsl     1     proxy_hide_header proxy_pass_header
 hsl     1     proxy_ssl_name real_ip_header
 hsl     1     set_real_ip_from
-hsl     1!    client_body_timeout client_max_body_size keepalive_requests keepalive_time
+hsl     1!    client_body_timeout client_max_body_size
 hsl     1!    lingering_timeout proxy_connect_timeout proxy_http_version
 hsl     1!    proxy_read_timeout
-hsl     1!    proxy_send_timeout proxy_ssl_trusted_certificate
+hsl     1!    proxy_ssl_trusted_certificate
 hsl     1!    proxy_next_upstream_tries proxy_next_upstream_timeout
 hsl     1+    proxy_next_upstream
-hsl     1!    resolver_timeout send_timeout
+hsl     1!    send_timeout
 hsl     1+    resolver
 hsl     1-2   keepalive_timeout proxy_cookie_domain proxy_cookie_path proxy_redirect
 hsl     2     proxy_set_header
@@ -97,6 +97,7 @@ hsli    2-3   add_header
 s       1+    listen server_name
 sl      0-1   stub_status
 sl      1+{   if
+sl      2+    try_files
 sl      1-2{  location
 slIi    0     break
 slIi    1-2   return
@@ -107,7 +108,7 @@ l       1+{   limit_except
 lix     1!    proxy_pass
 u       0     ip_hash least_conn
 u       0-2   random
-u       1!    keepalive_requests keepalive_time keepalive_timeout resolver_timeout
+u       1!    keepalive_timeout
 u       1+    resolver server
 u       1-2   hash keepalive least_time zone
 u       2+    sticky
@@ -159,6 +160,8 @@ hs      2     ssl_conf_command
 hs      flag! ssl_certificate_compression ssl_early_data ssl_stapling ssl_stapling_verify
 hsl     1     aio
 hsl     1!    client_body_buffer_size client_body_in_file_only keepalive_min_timeout
+hslu    1!    keepalive_requests keepalive_time resolver_timeout
+hsl     1!    proxy_send_timeout
 hsl     1!    lingering_close lingering_time proxy_busy_buffers_size proxy_headers_hash_bucket_size
 hsl     1!    proxy_headers_hash_max_size proxy_send_lowat proxy_socket_rcvbuf proxy_socket_sndbuf
 hsl     1!    send_lowat subrequest_output_buffer_size
@@ -167,6 +170,7 @@ hsl     1-3   proxy_ssl_certificate_cache
 hsl     1-4   client_body_temp_path open_log_file_cache
 hsl     2     proxy_ssl_conf_command
 hsl     2!    proxy_buffers
+hsl     1+    proxy_ignore_headers
 hsl     flag! aio_write client_body_in_single_buffer log_subrequest proxy_ignore_client_abort
 hsl     flag! recursive_error_pages reset_timedout_connection tcp_nodelay tcp_nopush
 hsli    flag! sendfile
@@ -197,8 +201,6 @@ hsl     1-3   dav_access
 hsl     flag! autoindex autoindex_exact_size autoindex_localtime create_full_put_path etag
 hsl     flag! log_not_found mp4_start_key_frame open_file_cache_errors open_file_cache_events
 hsli    1     root
-hsli    1-2   expires
-sl      2+    try_files
 l       0     empty_gif flv mp4
 l       1     alias
 l       flag! random_index
@@ -314,11 +316,11 @@ m       0{!   stream mail
 _OTHER = """
 hsl     2     auth_request_set
 hsl     1-2   proxy_bind
+hsli    1-2   expires
 hsl     1     proxy_method proxy_ssl_password_file proxy_ssl_certificate proxy_ssl_certificate_key
 hsl     flag! proxy_pass_request_body proxy_pass_request_headers
 hs      1     ssl_password_file
 hsl     1-4   proxy_cookie_flags
-hsl     1+    proxy_ignore_headers
 m       flag! quic_bpf
 h       1     geoip_proxy
 h       1!    http2_recv_buffer_size

@@ -36,6 +36,12 @@ _PATTERN = re.compile(r"\d+,?\d*\}")  # what stands behind the { of [0-9]{2}
 _ON_OFF = ("on", "off")
 # The argument with which a guard guards nothing; of others it is "off".
 _NO_GUARD = {"satisfy": "all", "limit_rate": "0", "limit_rate_after": "0", "proxy_limit_rate": "0"}
+# What nginx does otherwise with this argument, and fastws does not.
+_OTHERWISE = {
+    ("underscores_in_headers", "on"): "headers with _ in their names are always dropped",
+    ("ignore_invalid_headers", "off"): "a request with an invalid header is always refused",
+    ("merge_slashes", "off"): "locations are always found with slashes merged",
+}
 
 
 def outermost(tree: Tree) -> str:
@@ -189,6 +195,8 @@ class _Judge:
             self._guard(name, place, rule.reason)
         elif rule.fate is Fate.LEFT_OUT:
             self._findings.add(Level.LEFT_OUT, place, name, rule.reason)
+        elif why := _OTHERWISE.get((name, "".join(directive.values).lower())):
+            self._findings.add(Level.LEFT_OUT, place, f"{name} {directive.values[0]}", why)
         elif rule.fate is Fate.OWN_WAY:
             self._findings.add(Level.NOTE, place, f"{name} is passed over", rule.reason)
 

@@ -26,6 +26,8 @@ _HIDDEN = (
     "x-accel-charset",
 )
 _DEFAULT_TIME = "60s"
+# What is done with the requests of a location that are not for files.
+_DOES = re.compile(r"[a-z]+_pass|return|rewrite|try_files|stub_status|empty_gif|.*_by_lua.*")
 _OFF = "off"
 
 
@@ -166,6 +168,22 @@ def tell_unused(scope: Scope, findings: Findings) -> None:
             "try_files",
             f"fastws serves no files: requests go to {show(directive.values[-1])} at once",
         )
+    if scope.directive and _serves_files(scope):
+        findings.add(
+            Level.LEFT_OUT,
+            scope.directive.place,
+            f"location {show(scope.path)} is a 404",
+            "fastws serves no files: proxy_pass its requests to a server that does",
+        )
+
+
+def _serves_files(scope: Scope) -> bool:
+    """Whether a location says nothing else to do with its requests, as nginx takes it then."""
+    return (
+        scope.opened_by == "location"
+        and not any(_DOES.fullmatch(name) for name in scope.named)
+        and "all" not in [each.values[0] for each in scope.own("deny")]
+    )
 
 
 def _has_a_path(passing: Scope) -> bool:

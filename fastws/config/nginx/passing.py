@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from fastws.config.expected import show
-from fastws.config.nginx.findings import Findings, Level
+from fastws.config.nginx.findings import Findings, Level, Place
 from fastws.config.nginx.parser import Directive
 from fastws.config.nginx.said import Said, said
 from fastws.config.nginx.scope import Scope
@@ -65,6 +65,7 @@ class Upstreams:
         self._folder = folder
         self._findings = findings
         self._made: dict[str, Said] = {}
+        self._told: set[Place] = set()
 
     @property
     def all(self) -> list[Said]:
@@ -74,6 +75,8 @@ class Upstreams:
     def use(self, target: Target, scope: Scope, proxy_pass: Directive) -> str:
         """Return the name of the upstream for requests to ``target``."""
         block = self._blocks.get(target.authority)
+        if target.scheme == "https":
+            self._tell_name(scope)
         tls = _tls(scope, target, self._folder) if target.scheme == "https" else {}
         name = target.authority if block else target.address
         if tls:
@@ -93,6 +96,15 @@ class Upstreams:
             )
         )
         return name
+
+    def _tell_name(self, scope: Scope) -> None:
+        """Add that a name is not taken, once for each place that says it."""
+        for directive in scope.nearest("proxy_ssl_name"):
+            if "$" in directive.values[0] and directive.place not in self._told:
+                self._told.add(directive.place)
+                what = f"proxy_ssl_name {directive.values[0]}"
+                why = "fastws asks for one name, which is proxy_pass's unless another is written"
+                self._findings.add(Level.LEFT_OUT, directive.place, what, why)
 
     def named_in(self, text: str, scope: Scope, proxy_pass: Directive) -> None:
         """Make the upstreams that a URL with variables may come to name."""

@@ -1,9 +1,10 @@
 """``map``, ``geo`` and ``split_clients``: variables that are looked up by another text."""
 
-from ipaddress import ip_network
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network, ip_network, summarize_address_range
 from typing import Any
 
-from fastws.config.nginx.findings import Findings, Level
+from fastws.config.nginx.findings import Findings
 from fastws.config.nginx.parser import Directive
 from fastws.config.nginx.said import Said, said
 from fastws.config.nginx.scope import Scope
@@ -68,22 +69,42 @@ def _geo(directive: Directive, findings: Findings) -> Raw:
         "variable": _name(variable),
         "source": source[0] if source else "$remote_addr",
         "compare": "networks",
-        "cases": [],
     }
+    cases: dict[str, Said] = {}  # by their networks: of two the last counts
     for line in directive.block or ():
         match line.name.text, line.values:
             case "default", (value,):
                 raw["default"] = said(value, line)
-            case ("ranges" | "proxy" | "proxy_recursive" | "delete") as word, _:
-                why = "fastws looks addresses up by networks alone"
-                findings.add(Level.LEFT_OUT, line.place, f"{word} in a geo", why)
+            case "ranges", ():
+                pass
+            case "delete", (key,):
+                for each in networks(key):
+                    cases.pop(each, None)
+            case ("proxy" | "proxy_recursive") as word, _:
+                what = f"fastws looks no address up behind a {word} of a geo"
+                why = "other clients would be taken for those that the addresses stand for"
+                findings.error(line.place, what, why, "(set_real_ip_from, for all of the server)")
             case key, (value,):
-                raw["cases"].append(said({"key": network(key), "value": value}, line))
-    return raw
+                for each in networks(key):
+                    cases[each] = said({"key": each, "value": value}, line)
+    return raw | {"cases": list(cases.values())}
 
 
 def _name(variable: str) -> str:
     return variable.removeprefix("$").lower()
+
+
+def networks(text: str) -> list[str]:
+    """Return the networks that a key of a geo stands for: one, or those that make up a range."""
+    first, dash, last = text.partition("-")
+    try:
+        return [str(each) for each in _range(first, last)] if dash else [network(text)]
+    except (TypeError, ValueError):
+        return [text]
+
+
+def _range(first: str, last: str) -> Iterator[IPv4Network]:
+    return summarize_address_range(IPv4Address(first), IPv4Address(last))
 
 
 def network(text: str) -> str:

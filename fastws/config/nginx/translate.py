@@ -1,6 +1,7 @@
 """A judged tree to the raw form that every syntax is brought into."""
 
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,13 @@ Raw = dict[str, Any]
 Tree = tuple[Directive, ...]
 
 _MATCHES = {"=": "exact", "^~": "prefix_first", "~": "regex", "~*": "regex_nocase"}
+# What each server has in nginx, and fastws once: its table and key, and how it is read.
+_FOR_ALL: dict[str, tuple[str, str, Callable[[Sequence[str]], Any]]] = {
+    "client_header_timeout": ("timeouts", "head", lambda values: values[0]),
+    "keepalive_timeout": ("timeouts", "keepalive", lambda values: values[0]),
+    "max_headers": ("limits", "headers", lambda values: number(values[0])),
+    "large_client_header_buffers": ("limits", "target_bytes", lambda values: values[1]),
+}
 _LOCATION = re.compile(r"(=|\^~|~\*|~)(.+)", re.DOTALL)
 
 
@@ -82,14 +90,14 @@ def _whole(tree: Tree, http: Scope, findings: Findings, folder: Path) -> Raw:
     if seconds := main.own("worker_shutdown_timeout"):
         raw["drain"]["timeout"] = said(seconds[0].values[0], seconds[0])
     for scope in [http, *servers]:
-        if seconds := scope.own("client_header_timeout"):
-            raw["timeouts"].setdefault("head", said(seconds[0].values[0], seconds[0]))
-        if seconds := scope.own("keepalive_timeout"):
-            raw["timeouts"].setdefault("keepalive", said(seconds[0].values[0], seconds[0]))
-        if count := scope.own("max_headers"):
-            raw["limits"].setdefault("headers", said(number(count[0].values[0]), count[0]))
-        if buffers := scope.own("large_client_header_buffers"):
-            raw["limits"].setdefault("target_bytes", said(buffers[0].values[1], buffers[0]))
+        for name, (table, key, read) in _FOR_ALL.items():
+            for directive in scope.own(name)[:1]:
+                value = read(directive.values)
+                used = raw[table].setdefault(key, said(value, directive)).value
+                if used != value:
+                    what = f"{name} {value}"
+                    why = f"fastws has one for all servers, the first: {used}"
+                    findings.add(Level.LEFT_OUT, directive.place, what, why)
     return raw
 
 
@@ -131,6 +139,7 @@ class _Servers:
         }
         if real := self._real_address(server):
             raw["real_address"] = real
+        tell_unused(server, self._findings)
         return said(raw, opening)
 
     def _location(self, scope: Scope) -> Said:

@@ -59,7 +59,7 @@ def test_a_cookie_has_parameters(parameters: str, sticky: Sticky) -> None:
         (" ; ", 'expected a method such as "least_conn", got " ; "'),
         (3, 'expected a method such as "least_conn", got 3'),
         ("least_con", 'there is no method "least_con"; did you mean "least_conn"?'),
-        ("zzz", 'there is no method "zzz"'),
+        ("zzz", 'there is no method "zzz"; there are round_robin, least_conn,'),
         ("round_robin fast", "expected round_robin without parameters, got"),
         ("least_conn 3", "expected least_conn without parameters, got"),
         ("ip_hash a", "expected ip_hash without parameters, got"),

@@ -56,6 +56,12 @@ def test_a_fault_between_keys_is_found(raw: dict[str, Any], fault: str) -> None:
     assert error.startswith(fault)
 
 
+@pytest.mark.parametrize("ciphers", ["NONE", "EECDH+\udcc1ESGCM", "HIGH\0"], ids=repr)
+def test_ciphers_that_openssl_cannot_read_are_a_fault(ciphers: str) -> None:
+    found = faults({"listeners": [{"address": "wss://:1", "tls_ciphers": ciphers}]})
+    assert "listeners[0].tls_ciphers: is no list of ciphers that OpenSSL can read" in found
+
+
 def test_what_only_looks_like_a_fault_is_none() -> None:
     assert faults({"listeners": [":0", ":0", "127.0.0.1:80", "[::1]:80"]}) == []
     routes = [{"upstream": "a"}, {"upstream": "a", "path": "/x"}, {"upstream": "a", "hosts": ["b"]}]

@@ -5,6 +5,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from support.waiting import PATIENCE
 
 from fastws.server.channel import Channel, pair
 
@@ -30,7 +31,7 @@ def run(scenario: Callable[[End, End], Coroutine[None, None, None]]) -> None:
     async def play() -> None:
         one, two = map(End, pair())
         try:
-            await asyncio.wait_for(scenario(one, two), 10)
+            await asyncio.wait_for(scenario(one, two), PATIENCE)
         finally:
             one.channel.close()
             two.channel.close()

@@ -140,7 +140,10 @@ def test_the_rest_is_for_the_supervisor_to_do(name: str, answer: dict[str, Any])
     [
         ({"rate": "x"}, "Expected `float`, got `str`"),
         ({"speed": 1}, "unknown field `speed`"),
-        ({"code": 5}, "5 is no close code"),
+        *(
+            ({"code": code}, f"{code} may not stand in a close frame")
+            for code in (5, 999, 1004, 1005, 1006, 1015, 2999, 5000, 65_536 + 1000)
+        ),
         ({"rate": -1}, "Expected `float` >= 0"),
         ({"deadline": -1}, "Expected `float` >= 0"),
         ({"target": "10.0.0.9:1"}, "there is no server, listener or worker 10.0.0.9:1"),

@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 import pytest
+from support.waiting import PATIENCE
 
 from fastws.errors import FastwsError
 from fastws.server.control import LONGEST, Control
@@ -35,7 +36,7 @@ def exchange(*lines: bytes) -> list[dict[str, Any] | None]:
             answer = await reader.readline()
             answers.append(json.loads(answer) if answer else None)
         writer.close()
-        await asyncio.wait_for(serving, 10)
+        await asyncio.wait_for(serving, PATIENCE)
         return answers
 
     return asyncio.run(play())

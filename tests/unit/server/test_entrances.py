@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.waiting import PATIENCE
 
 from fastws.config.model import Address, Admin, Config
 from fastws.errors import FastwsError
@@ -68,7 +69,7 @@ async def watched(port: int) -> str:
 
 
 def run(scenario: Coroutine[None, None, None]) -> None:
-    asyncio.run(asyncio.wait_for(scenario, 10))
+    asyncio.run(asyncio.wait_for(scenario, PATIENCE))
 
 
 def port_of(made: Entrances) -> int:

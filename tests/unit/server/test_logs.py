@@ -89,3 +89,18 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")  # noqa: PTH110
+def test_where_nothing_can_be_written_standard_error_says_so_once(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    async def scenario() -> None:
+        logs = OpenLog(Log(file="/dev/full"))
+        await write(logs, "first")
+        await write(logs, "second")
+        logs.log.close()
+
+    asyncio.run(scenario())
+    line = "fastws: error: the log cannot be written: No space left on device\n"
+    assert capfd.readouterr().err == line

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.waiting import PATIENCE
 from support.workers import Puppet, child_and_puppet
 
 from fastws.errors import FastwsError
@@ -25,7 +26,7 @@ class Log:
 
 
 def run(scenario: Any) -> None:
-    asyncio.run(asyncio.wait_for(scenario, 10))
+    asyncio.run(asyncio.wait_for(scenario, PATIENCE))
 
 
 def successor_that(give: Callable[[socket.socket], None]) -> Any:
@@ -124,6 +125,7 @@ class Heirs:
         if isinstance(order, messages.TakeOver):
             for _ in range(count):
                 child._counts.tunnel_opened(1, 0, "client")
+            child._counts.movable = count
         return ""
 
     def close(self) -> None:
@@ -146,9 +148,9 @@ def test_workers_take_in_turn_and_are_evened_out_at_the_end() -> None:
         predecessor.over.set()
         await coming
         giver: Puppet = heirs.puppets[1]
-        assert giver.kinds == ["TakeOver", "HandOver"]
-        assert giver.orders[1].most == 1
-        assert heirs.puppets[0].kinds == ["TakeOver", "TakeOver"]
+        assert giver.kinds == ["TakeOver", "Report", "HandOver"]
+        assert giver.orders[2].most == 1
+        assert heirs.puppets[0].kinds == ["TakeOver", "Report", "TakeOver"]
         heirs.close()
 
     run(scenario())

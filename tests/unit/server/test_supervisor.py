@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.proxy import Proxy
 from support.raw import Upstream, connect, handshake, request
+from support.waiting import SOON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def test_a_signal_ends_it_well(upstream: Upstream, number: signal.Signals) -> No
 
 def test_it_waits_for_tunnels_to_close(upstream: Upstream) -> None:
     with (
-        Proxy(upstream, settings={"drain.timeout": 60}) as proxy,
+        Proxy(upstream, settings={"drain.timeout": 3600}) as proxy,
         connect(proxy) as client,
         handshake(client, upstream) as server,
     ):
@@ -51,24 +52,24 @@ def test_it_waits_no_longer_than_the_drain_timeout(upstream: Upstream) -> None:
         start = time.monotonic()
         proxy.signal(signal.SIGTERM)
         assert proxy.wait() == 0
-        assert 0.3 <= time.monotonic() - start < 5
+        assert 0.3 <= time.monotonic() - start < SOON
 
 
 def test_a_second_signal_ends_the_wait(upstream: Upstream) -> None:
     with (
-        Proxy(upstream, settings={"drain.timeout": 60}) as proxy,
+        Proxy(upstream, settings={"drain.timeout": 3600}) as proxy,
         connect(proxy) as client,
         handshake(client, upstream),
     ):
         proxy.signal(signal.SIGTERM)
         assert client.read_close() == (1001, "shutting down")  # it drains
         proxy.signal(signal.SIGTERM)
-        assert proxy.wait(5) == 0
+        assert proxy.wait() == 0
 
 
 def test_it_accepts_nobody_while_it_drains(upstream: Upstream) -> None:
     with (
-        Proxy(upstream, settings={"drain.timeout": 60}) as proxy,
+        Proxy(upstream, settings={"drain.timeout": 3600}) as proxy,
         connect(proxy) as client,
         handshake(client, upstream),
     ):
@@ -77,7 +78,7 @@ def test_it_accepts_nobody_while_it_drains(upstream: Upstream) -> None:
         with pytest.raises(ConnectionRefusedError):
             connect(proxy)
         proxy.signal(signal.SIGTERM)
-        assert proxy.wait(5) == 0
+        assert proxy.wait() == 0
 
 
 def test_one_connection_too_many_gets_503_and_the_next_place_is_free_again(

@@ -13,6 +13,7 @@ import pytest
 from support.control import Controlled, config
 from support.proxy import FASTWS, Proxy
 from support.raw import Upstream, connect, handshake
+from support.waiting import PATIENCE
 
 from fastws.server.systemd import Notifier
 
@@ -34,7 +35,7 @@ class Manager:
         self.path = path
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.bind(str(path))
-        self.sock.settimeout(15)
+        self.sock.settimeout(PATIENCE)
 
     def hear(self) -> dict[str, str]:
         lines = self.sock.recv(4096).decode().splitlines()

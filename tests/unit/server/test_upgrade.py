@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
+from support.waiting import PATIENCE
 
 from fastws.errors import FastwsError
 from fastws.server import upgrade
@@ -55,7 +56,7 @@ class Two:
         return Successor(self.loop, self.process.pid, self.ours, self.home)
 
     def play(self, scenario: Coroutine[Any, Any, None]) -> None:
-        self.loop.run_until_complete(asyncio.wait_for(scenario, 30))
+        self.loop.run_until_complete(asyncio.wait_for(scenario, PATIENCE))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.waiting import PATIENCE
 
 from fastws.server import watchers
 from fastws.server.watchers import LONGEST, Watchers
@@ -29,9 +30,9 @@ async def ask(watching: Watchers, data: bytes) -> bytes:
     answer = b""
     with suppress(ConnectionError):  # from who does not listen
         writer.write(data)
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), PATIENCE)
     writer.close()
-    await asyncio.wait_for(serving, 10)
+    await asyncio.wait_for(serving, PATIENCE)
     return answer
 
 
@@ -82,7 +83,7 @@ def test_who_is_one_too_many_is_turned_away(monkeypatch: pytest.MonkeyPatch) -> 
         await asyncio.sleep(0)
         assert await ask(watching, b"GET /healthz HTTP/1.1\r\n\r\n") == b""
         near.close()
-        await asyncio.wait_for(first, 10)
+        await asyncio.wait_for(first, PATIENCE)
         assert (await ask(watching, b"GET /healthz HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200")
 
     asyncio.run(scenario())

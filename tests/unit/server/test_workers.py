@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.waiting import PATIENCE
 from support.workers import Puppet
 
 from fastws._board import Board
@@ -76,7 +77,7 @@ class Stage:
         """Play it, and fork what is due whenever the loop stops."""
 
         async def bounded() -> None:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 self.workers = Workers(self.loop, self.board, self.log, lambda _: "server")
                 try:
                     await scenario
@@ -117,11 +118,8 @@ class Stage:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    for _ in range(1000):
-        if condition():
-            return
+    while not condition():  # noqa: ASYNC110 - what sends no event; the play has a limit
         await asyncio.sleep(0.01)
-    raise AssertionError("it did not come true")
 
 
 @pytest.fixture

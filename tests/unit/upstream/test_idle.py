@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvloop
 from support.upstreams import peers
+from support.waiting import PATIENCE
 
 from fastws.upstream.idle import Idle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-PATIENCE = 5.0
 ONE, OTHER = peers(1, 1)
 
 

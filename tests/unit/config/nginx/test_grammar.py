@@ -1,5 +1,6 @@
 import pytest
 
+from fastws.config.nginx.check import read
 from fastws.config.nginx.directives import CONTEXTS, Fate, find, rules
 from fastws.config.nginx.findings import Findings, Level
 from fastws.config.nginx.grammar import judge, outermost
@@ -142,3 +143,21 @@ def test_the_table_is_sound() -> None:
 )
 def test_well_known_modules_are_no_misspellings(name: str, fate: Fate) -> None:
     assert {rule.fate for rule in find(name)} == {fate}
+
+
+@pytest.mark.parametrize(
+    ("directive", "level"),
+    [
+        ("underscores_in_headers on;", Level.LEFT_OUT),
+        ("underscores_in_headers off;", Level.NOTE),
+        ("ignore_invalid_headers off;", Level.LEFT_OUT),
+        ("merge_slashes off;", Level.LEFT_OUT),
+        ("merge_slashes on;", Level.NOTE),
+        ("keepalive_requests 10;", Level.NOTE),
+        ("proxy_send_timeout 10s;", Level.NOTE),
+        ("proxy_ignore_headers X-Accel-Redirect;", Level.NOTE),
+    ],
+)
+def test_what_is_passed_over_is_told_by_what_it_says(directive: str, level: Level) -> None:
+    findings = read("f", f"server {{ return 204; {directive} }}".encode()).findings
+    assert [each.level for each in findings] == [level]

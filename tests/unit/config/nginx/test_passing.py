@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from fastws.config.nginx.check import read
+from fastws.config.nginx.findings import Level
 from fastws.config.nginx.passing import read_target
 
 
@@ -79,3 +80,13 @@ def test_a_uri_needs_a_path_to_replace(text: str) -> None:
         "f", f"server {{ location {text} {{ proxy_pass http://u:1/x; }} }}".encode()
     ).errors
     assert "no path is that it could replace" in errors[0].what
+
+
+def test_a_name_that_a_variable_holds_is_told_once() -> None:
+    text = (
+        b"server { proxy_ssl_name $host; location /a { proxy_pass https://a; }"
+        b" location /b { proxy_pass https://b; } location /c { proxy_pass http://c; } }"
+    )
+    findings = read("f", text).findings
+    told = [each.what for each in findings if each.level is Level.LEFT_OUT]
+    assert told == ["proxy_ssl_name $host"]

@@ -1,7 +1,8 @@
 from typing import Any
 
+import pytest
+
 from fastws.config.nginx.check import read
-from fastws.config.nginx.findings import Level
 
 
 def maps(text: str) -> list[dict[str, Any]]:
@@ -35,10 +36,26 @@ def test_a_geo() -> None:
     assert [each["key"] for each in found["cases"]] == ["10.0.0.0/8", "127.0.0.1/32"]
 
 
-def test_what_a_geo_cannot_do_is_told() -> None:
-    findings = read("f", b"geo $b { ranges; proxy 10.0.0.1; }").findings
-    left_out = [each.what for each in findings if each.level is Level.LEFT_OUT]
-    assert left_out == ["ranges in a geo", "proxy in a geo"]
+def test_a_geo_of_ranges() -> None:
+    (found,) = maps("geo $b { ranges; 10.0.0.0-10.0.1.0 1; 10.0.0.7-10.0.0.7 2; x-y 3; }")
+    assert [(each["key"], each["value"]) for each in found["cases"]] == [
+        ("10.0.0.0/24", "1"),
+        ("10.0.1.0/32", "1"),
+        ("10.0.0.7/32", "2"),
+        ("x-y", "3"),
+    ]
+
+
+def test_of_two_equal_networks_the_last_counts_unless_it_is_deleted() -> None:
+    (found,) = maps("geo $b { 10.0.0.0/8 1; 10.1.0.0/16 2; 10.0.0.0/8 3; delete 10.1.0.0/16; }")
+    assert found["cases"] == [{"key": "10.0.0.0/8", "value": "3"}]
+
+
+@pytest.mark.parametrize("line", ["proxy 10.0.0.1;", "proxy_recursive;"])
+def test_a_geo_that_looks_behind_proxies_is_refused(line: str) -> None:
+    (error,) = read("f", f"geo $b {{ {line} }}".encode()).errors
+    assert error.what.startswith("fastws looks no address up behind a proxy")
+    assert "set_real_ip_from" in error.write
 
 
 def test_clients_are_split() -> None:

@@ -85,9 +85,39 @@ def test_each_value_has_its_line() -> None:
     assert places["listeners[0]"] == 2
 
 
+def left_out(text: str) -> list[str]:
+    findings = read("f", text.encode()).findings
+    return [each.what for each in findings if each.level is Level.LEFT_OUT]
+
+
 def test_try_files_is_told() -> None:
-    findings = read("f", b"server { location / { try_files $uri =404; } }").findings
-    assert [each.what for each in findings if each.level is Level.LEFT_OUT] == [
-        "try_files",
-        "try_files",
-    ]
+    assert left_out("server { location / { try_files $uri =404; } }") == ["try_files"]
+    assert left_out("server { try_files $uri =404; location / { return 204; } }") == ["try_files"]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "location / { }",
+        "location = /x { index a; }",
+        "location ~ x { location /x { return 204; } }",
+    ],
+)
+def test_a_location_of_files_is_told(location: str) -> None:
+    path = location.split(" {", maxsplit=1)[0].rsplit(maxsplit=1)[-1]
+    assert f'location "{path}" is a 404' in left_out(f"server {{ {location} }}")
+
+
+@pytest.mark.parametrize(
+    "inside",
+    ["proxy_pass http://a;", "return 204;", "deny all;", "stub_status;", "fastcgi_pass a;"],
+)
+def test_a_location_that_is_not_for_files_is_not(inside: str) -> None:
+    told = left_out(f"server {{ location / {{ {inside} }} }}")
+    assert not any("404" in each for each in told)
+
+
+def test_what_fastws_has_once_is_told_where_servers_differ() -> None:
+    text = "client_header_timeout {0}; keepalive_timeout 5s; return 204;"
+    servers = [f"server {{ {text.format(seconds)} }}" for seconds in ("5s", "5s", "6s")]
+    assert left_out(" ".join(servers)) == ["client_header_timeout 6s"]
