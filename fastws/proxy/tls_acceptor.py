@@ -140,9 +140,12 @@ class _Newcomer(asyncio.Protocol):
         except Reject as reject:
             self._refuse(reject.reason)
         else:
+            self._context.loop.remove_reader(self._sock)
             if here:
-                self._context.loop.remove_reader(self._sock)
                 self._context.handshakes.add(self._begin)
+            else:
+                # Anew, as the loop watches no longer what it has seen an error of.
+                self._context.loop.add_reader(self._sock, self._readable)
 
     # private
 

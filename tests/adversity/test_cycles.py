@@ -135,6 +135,9 @@ def test_a_tls_listener_stays_flat_under_broken_hellos(
     certificates,  # noqa: ANN001
 ) -> None:
     with Proxy(upstream, listen=("wss://127.0.0.1:0",), flags=certificates.flags) as proxy:
+        with connect(proxy) as client:
+            client.send(b"hello")
+            client.read_all()  # with its first stream the loop opens a descriptor for good
         before = proxy.descriptors
         for number in range(300):
             with connect(proxy) as client:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import socket
 import ssl
+import struct
 from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -234,6 +235,26 @@ def test_a_connection_that_ends_early_leaves_nothing(
         assert await stage.failed() == "The connection broke: it ended."
 
     play(scene)
+
+
+@pytest.mark.parametrize("announced", [False, True])
+@pytest.mark.parametrize("size", [0, 3, 20])
+def test_a_reset_leaves_nothing(
+    play: Callable[..., None],
+    certificates: Certificates,
+    size: int,
+    announced: bool,  # noqa: FBT001
+) -> None:
+    async def scene(stage: Stage) -> None:
+        async with stage.client((V1 if announced else hello(certificates))[:size]) as sock:
+            await stage.somebody_came.wait()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        failed, lost = await stage.heard(2)
+        assert failed["reason"].startswith("The connection broke: Connection reset")
+        assert lost == "lost"
+        assert not stage.idle
+
+    play(scene, announced=announced)
 
 
 @pytest.mark.parametrize("size", [0, 5, 50, None])
