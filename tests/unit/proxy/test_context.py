@@ -52,9 +52,9 @@ def context(loop: asyncio.AbstractEventLoop, most: int = 10, **raw: Any) -> Cont
 
 def test_a_worker_is_full_above_its_own_number(loop: asyncio.AbstractEventLoop) -> None:
     made = context(loop, most=1)
-    made.opened()
+    made.counts.connection_opened()
     assert not made.full
-    made.opened()
+    made.counts.connection_opened()
     assert made.full
     made.closed()
     assert not made.full
@@ -64,7 +64,7 @@ def test_the_limit_of_the_configuration_is_for_all_workers(
     loop: asyncio.AbstractEventLoop,
 ) -> None:
     made = context(loop, limits={"connections": 1})
-    made.opened()
+    made.counts.connection_opened()
     assert not made.full
     made.board.worker(1).connection_opened()
     assert made.full
@@ -90,7 +90,7 @@ def test_the_end_of_the_last_connection_is_told_while_draining(
 ) -> None:
     made = context(loop)
     for _ in range(3):
-        made.opened()
+        made.counts.connection_opened()
     made.closed()
     made.drain()
     made.closed()
