@@ -9,30 +9,19 @@ Switches, read from the environment when the package is built:
 
 import os
 import sys
+from pathlib import Path
 
 from Cython.Build import cythonize
 from Cython.Compiler import Options
 from setuptools import Extension, setup
 
-MODULES = [
-    "_board",
-    "_pipe",
-    "_relay",
-    "_driver",
-    "_transport",
-    "_memory",
-    "_pump",
-    "protocol.accept",
-    "protocol.body",
-    "protocol.extensions",
-    "protocol.forward",
-    "protocol.head",
-    "protocol.headers",
-    "protocol.handshake",
-    "protocol.target",
+# They need what only Linux has; elsewhere the transports of the loop move the bytes.
+LINUX_ONLY = ("_sockets", "_epoll", "_uring")
+SOURCES = [
+    path
+    for path in sorted(Path("fastws").rglob("*.pyx"))
+    if sys.platform == "linux" or path.stem not in LINUX_ONLY
 ]
-if sys.platform == "linux":
-    MODULES += ["_sockets", "_epoll", "_uring"]
 
 
 def switch(name: str) -> bool:
@@ -73,13 +62,13 @@ setup(
     ext_modules=cythonize(
         [
             Extension(
-                f"fastws.{name}",
-                [f"fastws/{name.replace('.', '/')}.pyx"],
+                ".".join(path.with_suffix("").parts),
+                [str(path)],
                 extra_compile_args=compile_args,
                 extra_link_args=link_args,
                 define_macros=macros,
             )
-            for name in MODULES
+            for path in SOURCES
         ],
         compiler_directives=directives,
         build_dir=f"{build_base}/cython",
