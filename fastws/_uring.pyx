@@ -58,7 +58,7 @@ cdef enum:
     COMPLETIONS = 8 * 1024
     ROUNDS = 16        # of completions and submissions, before others of the loop get their turn
     READS = 128        # of bulk, likewise: a round may be short, or as long as there are legs
-    PATIENCE = 8       # small reads after which bulk is over
+    PATIENCE = 8       # small reads in a row after which bulk is over
 
 
 @cython.final
@@ -344,8 +344,8 @@ cdef class RingLeg(SocketLeg):
         return self._await_room() if done < flight.size else self._soil()
 
     cdef int deliver(self, const uint8_t* data, size_t size) except -1:
-        if self._bulk and size < SMALL:
-            self._bulk -= 1
+        if self._bulk:
+            self._bulk = self._bulk - 1 if size < SMALL else PATIENCE
         return SocketLeg.deliver(self, data, size)
 
     # private
