@@ -207,13 +207,15 @@ def test_a_browser_speaks_of_everything_to_one_origin(
         together = """
             new Promise((done, failed) => {
               const socket = new WebSocket(location.origin.replace('http', 'ws') + '/ws');
-              const source = new EventSource('/events');
               const file = new Blob([new Uint8Array(2000000).fill(7)]);
-              let events = 0;
+              let source, events = 0;
               socket.onerror = failed;
-              source.onmessage = async () => {
-                const answer = await fetch('/echo', {method: 'PUT', body: file});
-                socket.send((await answer.blob()).size + ' ' + ++events);
+              socket.onopen = () => {
+                source = new EventSource('/events');
+                source.onmessage = async () => {
+                  const answer = await fetch('/echo', {method: 'PUT', body: file});
+                  socket.send((await answer.blob()).size + ' ' + ++events);
+                };
               };
               socket.onmessage = async message => {
                 if (message.data === '2000000 3') {
