@@ -157,6 +157,7 @@ class Worker:
                 await self._stop(order)
             case messages.Report():
                 self._publish()
+                self._counts.movable = self._context.driver.movable()
             case messages.Reopen():
                 self._logs.reopen()
 
@@ -275,9 +276,7 @@ class Worker:
         self._loop.call_later(BEAT, self._beat)
 
     def _publish(self) -> None:
-        driver = self._context.driver
-        self._counts.publish(*driver.traffic())
-        self._counts.movable = driver.movable()
+        self._counts.publish(*self._context.driver.traffic())
 
     async def _hand_over(self, order: messages.HandOver, fd: int) -> None:
         """Give tunnels through a socket. Raises FastwsError when they are not taken."""
