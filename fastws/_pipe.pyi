@@ -4,6 +4,9 @@ from typing import final
 
 from typing_extensions import Buffer
 
+def may_close_with(code: int) -> bool:
+    """Whether it may stand in a close frame, by RFC 6455 section 7.4 and IANA's registry."""
+
 @final
 class Rules:
     """What a route asks of its tunnels. Sizes in bytes, times in seconds, 0 for no limit."""

@@ -35,6 +35,11 @@ OURS = b"fastws"
 PIPE = Struct("=5Q2?B4s132pdB3?")
 
 
+def may_close_with(code):
+    """May `code` stand in a close frame?"""
+    return 0 <= code <= 0xFFFF and is_close_code(code)
+
+
 @cython.final
 cdef class Rules:
     """What a route asks of its tunnels. Sizes in bytes, times in seconds, 0 for no limit."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from fastws._pipe import may_close_with
 from fastws.errors import FastwsError
 from fastws.server import messages, moves
 from fastws.server.closing import DRAINED, Closing
@@ -15,9 +16,6 @@ from fastws.server.closing import DRAINED, Closing
 if TYPE_CHECKING:
     from fastws.server.child import Child
     from fastws.server.supervisor import Supervisor
-
-# RFC 6455 section 7.4 and IANA's registry: any other is a protocol error to who gets it.
-_CODES = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
 
 # Seconds for closing handshakes after the last close.
 _ENDING = 10.0
@@ -48,7 +46,7 @@ class Draining:
     def __init__(self, supervisor: Supervisor, drain: Drain) -> None:
         self._supervisor = supervisor
         self._asked = drain
-        if not any(drain.code in codes for codes in _CODES):
+        if not may_close_with(drain.code):
             raise FastwsError(
                 f"{drain.code} may not stand in a close frame; "
                 "say 1000 to 1003, 1007 to 1014 or 3000 to 4999"
