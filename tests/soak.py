@@ -40,8 +40,8 @@ from support import frames
 from support.checked import Ended, Peer, check, payload, pieces, size
 from support.control import Controlled, config
 from support.frames import BINARY, CLOSE, CONTINUATION, KEY, PING
-from support.proxy import until
 from support.raw import request, switching
+from support.waiting import until
 
 from fastws.cli import main
 from fastws.errors import FastwsError

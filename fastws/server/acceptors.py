@@ -51,7 +51,7 @@ class Acceptors:
         """Accept who waits already, and then no more."""
         for each in self._own:
             each.accept_some(BACKLOG)
-        # The loop accepts at the others, all who wait in one turn.
+        # The loop accepts at the others, in its turns.
         for _ in range(BACKLOG):
             if not self._somebody_waits():
                 break

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from support.control import Controlled
 from support.nginx import free_ports
-from support.proxy import until
 from support.raw import connect, handshake, request, switching
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

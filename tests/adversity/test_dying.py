@@ -10,8 +10,9 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Self
 
 import pytest
-from support.proxy import Proxy, until
+from support.proxy import Proxy
 from support.raw import Wire, connect, request
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.frames import BINARY
-from support.proxy import Proxy, until
+from support.proxy import Proxy
 from support.raw import Upstream, connect, request, switching, tunnel
-from support.waiting import PATIENCE
+from support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.proxy import Proxy, until
+from support.proxy import Proxy
 from support.raw import Upstream, Wire, connect, request, switching, tunnel
+from support.waiting import until
 
 EVIL = 'bye\n{"event": "fake"}\r\x1b[31m "quoted" \\ \u2028 \x7f \x85 grüße'
 TARGET = '/chat?q="quoted"&b=\\&c=%0a%1b[31m'

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.control import Controlled, config
-from support.proxy import Proxy, until
+from support.proxy import Proxy
 from support.raw import Upstream, connect, handshake, request, tunnel
+from support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

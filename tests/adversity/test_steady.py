@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.control import Controlled, config
-from support.proxy import until
 from support.steady import Steady
+from support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.browser import CHROMIUM, Browser
-from support.proxy import Proxy, until
+from support.proxy import Proxy
 from support.raw import connect
+from support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

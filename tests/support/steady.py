@@ -18,13 +18,12 @@ import uvloop
 from support import frames
 from support.checked import Ended, Peer, check, payload
 from support.frames import BINARY, CLOSE, CONTINUATION, KEY, PING, PONG
-from support.proxy import until
 from support.raw import request, switching
+from support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PATIENCE = 60.0
 VISITORS = 2  # at a time
 BUFFER = 1 << 16
 

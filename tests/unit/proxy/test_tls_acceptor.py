@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvloop
+from support.waiting import PATIENCE
 
 from fastws.config.model import Timeouts
 from fastws.protocol.proxy_header import ProxyHeader
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from support.certificates import Certificates
 
-PATIENCE = 60.0
 V1 = b"PROXY TCP4 192.0.2.1 198.51.100.2 50000 443\r\n"
 
 
