@@ -168,6 +168,8 @@ cdef class Uring(Sockets):
         cdef RingLeg leg
         cdef Sqe* sqe
         cdef Py_ssize_t done = 0
+        if not self._dirty:
+            return 0
         try:
             for leg in self._dirty:
                 if leg._may_send():
