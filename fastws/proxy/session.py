@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from fastws.protocol.body import Body
     from fastws.protocol.head import RequestHead, ResponseHead
-    from fastws.protocol.proxy_header import ProxyHeader
     from fastws.protocol.torn import Torn
     from fastws.proxy.context import Context
     from fastws.proxy.decision import Forward, Visit
@@ -52,7 +51,6 @@ class Session:
     __slots__ = (
         "_answer",
         "_context",
-        "_downstream",
         "_exchange",
         "_forward",
         "_lease",
@@ -60,6 +58,8 @@ class Session:
         "_tried",
         "_trying_since",
         "_why",
+        "downstream",
+        "request",
         "trace",
         "visit",
     )
@@ -69,7 +69,8 @@ class Session:
     def __init__(self, context: Context, settings: Settings, downstream: Downstream) -> None:
         self._context = context
         self._settings = settings
-        self._downstream = downstream
+        self.downstream = downstream
+        self.request: RequestHead | Torn = downstream.head
         self.trace = downstream.trace
         self.visit: Visit | None = None
         self._forward: Forward
@@ -92,47 +93,12 @@ class Session:
         except Reject as reject:
             self.fail(reject)
 
-    # what a router or a balancer asks
+    # what a balancer asks, besides the request
 
     @property
     def host(self) -> str:
         """The client's address."""
-        return self._downstream.host
-
-    @property
-    def port(self) -> int:
-        """Its port."""
-        return self._downstream.port
-
-    @property
-    def announced(self) -> ProxyHeader | None:
-        """What a proxy said of its connection."""
-        return self._downstream.announced
-
-    @property
-    def listener(self) -> tuple[str, int]:
-        """The address and port that it connected to."""
-        return self._downstream.listener
-
-    @property
-    def tls(self) -> bool:
-        """Whether it came over TLS."""
-        return self._downstream.tls
-
-    @property
-    def connection(self) -> int:
-        """The number of its connection."""
-        return self._downstream.number
-
-    @property
-    def transport(self) -> asyncio.Transport:
-        """Its connection."""
-        return self._downstream.transport
-
-    @property
-    def request(self) -> RequestHead | Torn:
-        """What the client wants."""
-        return self._downstream.head
+        return self.downstream.host
 
     # what the upstream says
 
@@ -203,7 +169,7 @@ class Session:
             return
         self.refused(reject.status, reject.reason)
         added = self.visit.headers(reject.status) if self.visit else ()
-        self._downstream.fail(reject, added)
+        self.downstream.fail(reject, added)
         self._write_down(whole=reject.status != HANG_UP)
 
     def refused(self, status: int, reason: str) -> None:
@@ -211,7 +177,7 @@ class Session:
         client = self._client
         self._context.access_log.refused(
             client=client,
-            via=self._downstream.via(client),
+            via=self.downstream.via(client),
             target=self.request.target,
             host=self.request.host,
             status=status,
@@ -258,7 +224,7 @@ class Session:
         """The client as the log names it: who it is behind proxies that are trusted."""
         if self.visit:
             return written(*self.visit.client)
-        return self._settings.client(self) or self._downstream.client
+        return self._settings.client(self) or self.downstream.client
 
     @property
     def _answer_time(self) -> float:
@@ -307,9 +273,9 @@ class Session:
     def _reply(self, reply: Reply) -> None:
         """Answer in the words of the configuration, and close."""
         self.refused(reply.status, self._why or "answer of the configuration")
-        self._downstream.reply(reply, b"close", to_head=self.request.method == b"HEAD")
+        self.downstream.reply(reply, b"close", to_head=self.request.method == b"HEAD")
         self._write_down(whole=True)
-        self._downstream.finish()
+        self.downstream.finish()
 
     def _in_place_of(self, reject: Reject) -> Reply | Forward | None:
         """Return what takes the place of an error of our own."""
@@ -381,7 +347,7 @@ class Session:
         return _unreachable(error, len(self._tried))
 
     def _forwarded(self) -> Forwarded:
-        downstream = self._downstream
+        downstream = self.downstream
         return Forwarded(
             client=downstream.host.encode() or b"unknown",
             tls=downstream.tls,
@@ -407,7 +373,7 @@ class Session:
         )
         self.trace.sent += len(head)
         self._answer = Answer(
-            self, self._context.watchdog, transport, self._downstream.transport, body
+            self, self._context.watchdog, transport, self.downstream.transport, body
         )
         timeouts = self._forward.timeouts
         self._answer.start(
