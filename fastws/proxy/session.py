@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from typing import TYPE_CHECKING, ClassVar
 
 from fastws._driver import peer_address
@@ -15,6 +13,7 @@ from fastws.protocol.responses import status_text
 from fastws.proxy.answer import Answer
 from fastws.proxy.decision import Reply
 from fastws.proxy.exchange import Exchange
+from fastws.proxy.tries import Tries, condition_of, is_ours
 
 if TYPE_CHECKING:
     import asyncio
@@ -39,8 +38,6 @@ _NO_FAILURES = frozenset({403, 404})
 
 _NONE: frozenset[bytes] = frozenset()
 
-_NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
-
 
 class Session:
     """Routes a request, connects to a peer, and relays its answer.
@@ -55,8 +52,7 @@ class Session:
         "_forward",
         "_lease",
         "_settings",
-        "_tried",
-        "_trying_since",
+        "_tries",
         "_why",
         "downstream",
         "request",
@@ -76,8 +72,7 @@ class Session:
         self._forward: Forward
         self._why = ""  # something else is answered than what was asked for
         self._lease: Lease | None = None
-        self._tried: list[Peer] = []
-        self._trying_since = context.loop.time()
+        self._tries: Tries
         self._exchange: Exchange | None = None
         self._answer: Answer | None = None
 
@@ -89,6 +84,7 @@ class Session:
                 self._reply(decision)
             else:
                 self._forward = decision
+                self._tries = Tries(decision.next_upstream, self._context.loop.time())
                 self._begin()
         except Reject as reject:
             self.fail(reject)
@@ -114,7 +110,7 @@ class Session:
         """Try the next peer."""
         self._exchange = None
         reject = self._miss(error)
-        if self._goes_on(_condition(reject)):
+        if self._goes_on(condition_of(reject)):
             self._connect(reject)
         else:
             self.fail(reject)
@@ -124,7 +120,7 @@ class Session:
         self._exchange = None
         self._leased.failed()
         self._note_failure(reject.status)
-        if self._goes_on(_condition(reject)) and self._repeatable():
+        if self._goes_on(condition_of(reject)) and self._repeatable():
             self._connect(reject)
         else:
             self.fail(reject)
@@ -241,12 +237,7 @@ class Session:
 
     def _goes_on(self, condition: str) -> bool:
         """Whether another peer may be asked after this failure of the last one."""
-        following = self._forward.next_upstream
-        return (
-            condition in following.on
-            and not 0 < following.tries <= len(self._tried)
-            and not 0 < following.timeout <= self._context.loop.time() - self._trying_since
-        )
+        return self._tries.allow_another(condition, self._context.loop.time())
 
     def _repeatable(self) -> bool:
         """Make the request as it was before it was sent; whether that may and can be done."""
@@ -256,7 +247,7 @@ class Session:
         """Ask another peer instead of taking an answer, if there is one to ask."""
         if status < 400 or not self._goes_on(f"http_{status}"):
             return False
-        lease = self._forward.upstream.lease(self._tried, self._forward.client or self)
+        lease = self._forward.upstream.lease(self._tries.peers, self._forward.client or self)
         if lease is None:
             return False
         if not self._repeatable():
@@ -291,10 +282,10 @@ class Session:
         if isinstance(decision, Reply):
             self._reply(decision)
             return
+        now = self._context.loop.time()
         self._forward = decision
-        self._tried = []
-        self.trace.led_elsewhere(self._context.loop.time())
-        self._trying_since = self._context.loop.time()
+        self._tries = Tries(decision.next_upstream, now)
+        self.trace.led_elsewhere(now)
         self._connect(None)
 
     def _request_head(self, peer: Peer) -> bytes:
@@ -306,15 +297,15 @@ class Session:
         ``reject`` is how the last one failed, and ``lease`` that of the next, if it is picked.
         """
         client = self._forward.client or self
-        while lease := lease or self._forward.upstream.lease(self._tried, client):
+        while lease := lease or self._forward.upstream.lease(self._tries.peers, client):
             self._lease = lease
-            self._tried.append(lease.peer)
+            self._tries.peers.append(lease.peer)
             try:
                 self._dial(lease.peer)
             except OSError as error:
                 lease = None
                 reject = self._miss(error)
-                if not self._goes_on(_condition(reject)):
+                if not self._goes_on(condition_of(reject)):
                     break
             else:
                 return
@@ -340,11 +331,11 @@ class Session:
     def _miss(self, error: OSError) -> Reject:
         """End a lease without a connection, which may be our fault; what to say of it."""
         self._note_failure(504 if isinstance(error, TimeoutError) else 502)
-        if error.errno in _NO_DESCRIPTORS:
+        if is_ours(error):
             self._leased.release()
         else:
             self._leased.failed()
-        return _unreachable(error, len(self._tried))
+        return self._tries.unreachable(error)
 
     def _forwarded(self) -> Forwarded:
         downstream = self.downstream
@@ -424,19 +415,3 @@ class Session:
         if self._exchange:
             self._exchange.abandon()
             self._exchange = None
-
-
-def _condition(reject: Reject) -> str:
-    """Return what nginx calls the failure of a peer."""
-    return "timeout" if reject.status == 504 else "error"
-
-
-def _unreachable(error: OSError, tried: int) -> Reject:
-    if error.errno in _NO_DESCRIPTORS:
-        return Reject(503, "The proxy is out of descriptors; try again in a while.")
-    which = "The upstream" if tried == 1 else f"The last of {tried} upstream servers tried"
-    # The system's words for it: the error's own may hold an address, which is not the client's.
-    number = error.errno or 0
-    why = os.strerror(number) if number > 0 else error.strerror or str(error)
-    status = 504 if isinstance(error, TimeoutError) else 502
-    return Reject(status, f"{which} could not be reached: {why}.")
