@@ -27,6 +27,9 @@ cdef int MISSES = 2
 cdef double GRACE = 0.1
 cdef double ANSWERS = 0.5
 
+# A frame that a close frame of ours waits behind has a second more for so many bytes.
+cdef double PACE = 1024
+
 # A tunnel's state in bytes, for another process on this machine, of another release perhaps: who
 # changes what stands there, or what it means, counts the version up.
 cdef int STATE_VERSION = 2
@@ -159,6 +162,8 @@ cdef class Tunnel(Relay):
         if end.gone:
             return 0
         end.finishing = end.finished = end.released = end.gone = True
+        # What still comes for it goes nowhere, and is no progress.
+        self._to(side).ended = True
         self._unpause(self._other(side))
         self.eof(side)
         if self.ends[self._other(side)].gone:
@@ -175,16 +180,11 @@ cdef class Tunnel(Relay):
     cdef int tick(self, double now) except -1:
         """Look at the clock (seconds, monotonic); to be called a few times per shortest limit."""
         cdef bint queued = self._queued(DOWNSTREAM) != 0 or self._queued(UPSTREAM) != 0
-        cdef uint64_t moved = self._moved()
         cdef double patience
         if self.rules.ping and self.ending == OPEN:
             self._ask_if_silent(DOWNSTREAM, now)
             self._ask_if_silent(UPSTREAM, now)
-        if self._stale or moved != self._marked:
-            self._stale = False
-            self._marked = moved
-            self._marked_at = now
-            return 0
+        self._wind_up(now)
         patience = self._patience(queued)
         if patience and now - self._marked_at >= patience:
             self._marked_at = now
@@ -439,6 +439,21 @@ cdef class Tunnel(Relay):
     cdef inline uint64_t _moved(self):
         return (self.upward.forwarded - self._untaken(UPSTREAM)
                 + self.downward.forwarded - self._untaken(DOWNSTREAM))
+
+    cdef int _wind_up(self, double now) except -1:
+        """Let the clock begin anew if there was progress."""
+        cdef uint64_t moved = self._moved()
+        cdef double earned
+        if self._stale or not (self.upward.stopping or self.downward.stopping):
+            if self._stale or moved != self._marked:
+                self._marked_at = now
+        else:
+            # A frame that drips would hold our close frame, and the tunnel, for ever.
+            earned = (moved - self._marked) / PACE
+            self._marked_at = min(now, self._marked_at + earned)
+        self._stale = False
+        self._marked = moved
+        return 0
 
     cdef double _patience(self, bint queued) noexcept:
         if queued:
