@@ -5,6 +5,7 @@ from os import urandom
 from struct import Struct
 from zlib import crc32
 
+from libc.math cimport INFINITY
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
 
 from fastws._frame cimport (
@@ -180,13 +181,11 @@ cdef class Tunnel(Relay):
     cdef int tick(self, double now) except -1:
         """Look at the clock (seconds, monotonic); to be called a few times per shortest limit."""
         cdef bint queued = self._queued(DOWNSTREAM) != 0 or self._queued(UPSTREAM) != 0
-        cdef double patience
         if self.rules.ping and self.ending == OPEN:
             self._ask_if_silent(DOWNSTREAM, now)
             self._ask_if_silent(UPSTREAM, now)
         self._wind_up(now)
-        patience = self._patience(queued)
-        if patience and now - self._marked_at >= patience:
+        if now - self._marked_at >= self._patience(queued):
             self._marked_at = now
             self._expire(queued)
         return 0
@@ -457,9 +456,9 @@ cdef class Tunnel(Relay):
 
     cdef double _patience(self, bint queued) noexcept:
         if queued:
-            return self.rules.stall
+            return self.rules.stall or INFINITY
         if self.ending == OPEN:
-            return self.rules.idle
+            return self.rules.idle or INFINITY
         if self.ending == IDLE:
             return min(self.rules.close, self.rules.idle)
         if (self.ends[DOWNSTREAM].eof or self.ends[UPSTREAM].eof

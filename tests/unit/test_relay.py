@@ -880,6 +880,13 @@ class TestClock:
         tunnel.clock(130)
         assert tunnel.log == [("abort", DOWN), ("abort", UP)]
 
+    def test_no_time_for_an_answer_to_a_close(self) -> None:
+        tunnel = opened(close=0)
+        tunnel.clock(99)
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
+        tunnel.clock(100)
+        assert tunnel.log == [("abort", DOWN), ("abort", UP)]
+
     @both_ways
     def test_a_frame_that_drips_does_not_hold_our_close_frame(self, side: Side) -> None:
         tunnel = opened(close=30)
@@ -921,6 +928,13 @@ class TestClock:
         tunnel.receive_eof(side)
         for now in (0, 5):
             tunnel.clock(now)
+        assert tunnel.log[1:] == [("abort", DOWN), ("abort", UP)]
+
+    @both_ways
+    def test_no_time_for_a_half_open_connection(self, side: Side) -> None:
+        tunnel = opened(linger=0)
+        tunnel.receive_eof(side)
+        tunnel.clock(0)
         assert tunnel.log[1:] == [("abort", DOWN), ("abort", UP)]
 
     @both_ways
