@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import asyncio
-
 import pytest
-from support.waiting import PATIENCE
+from support.loops import run
 from websockets.asyncio.client import connect
 
 from fastws.config.model import Address, Config, Server, Upstream
@@ -13,7 +11,6 @@ from fastws.server import demo
 def test_the_upstream_echoes_texts_and_bytes() -> None:
     async def scene() -> None:
         async with (
-            asyncio.timeout(PATIENCE),
             demo.upstream() as address,
             connect(f"ws://{address.authority}", proxy=None) as client,
         ):
@@ -21,7 +18,7 @@ def test_the_upstream_echoes_texts_and_bytes() -> None:
                 await client.send(message)
                 assert await client.recv() == message
 
-    asyncio.run(scene())
+    run(scene())
 
 
 def test_its_address_takes_the_place_of_the_placeholder() -> None:
