@@ -134,6 +134,11 @@ class Session:
         """What the client wants."""
         return self._downstream.head
 
+    @property
+    def intact(self) -> bool:
+        """Whether it can still be passed on as it came."""
+        return True
+
     # what the upstream says
 
     def connected(self) -> None:

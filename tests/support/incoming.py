@@ -34,6 +34,7 @@ class Incoming:
         self.tls = tls
         self.handshake = handshake
         self.connection = 1
+        self.intact = True
         self.trace = Trace(0.0)
         self.visit: Visit | None = None
 

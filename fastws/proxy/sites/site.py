@@ -72,7 +72,10 @@ class Site:
             visit.method = b"HEAD" if visit.method == b"HEAD" else b"GET"
             return self._redirect(visit, to)
         if to.startswith(b"@"):
-            return self._go_to(visit, to)
+            decision = self._go_to(visit, to)
+            if isinstance(decision, Forward) and not visit.incoming.intact:
+                raise Reject(status, "Another upstream cannot be asked: the body is gone.")
+            return decision
         code = page.status if page.status in REDIRECTS else 302
         visit.error_status = None
         return self._reply(visit, Result(code or 302, location=to))
