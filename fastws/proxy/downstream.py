@@ -186,7 +186,8 @@ class Downstream(asyncio.Protocol):
     @property
     def keeps_alive(self) -> bool:
         """Whether another request may follow this one."""
-        return self.head.keeps_alive and not self._context.leaving
+        waits = self._settings.timeouts.keepalive > 0
+        return waits and self.head.keeps_alive and not self._context.leaving
 
     def write(self, data: bytes) -> None:
         """Write what no peer sends as a body: heads, and answers of our own."""

@@ -123,6 +123,16 @@ def test_a_peer_that_has_not_taken_all_of_a_request_is_not_asked_again() -> None
     assert not play.waiting
 
 
+def test_where_nobody_waits_for_the_next_request_there_is_none() -> None:
+    play = Play(ask() + ask(b"GET /next HTTP/1.1"), keepalive=0.0)
+    assert play.answer(OK) == LAST
+    assert play.client.lingers
+    assert b"/next" not in play.peer.sent
+    client = Desk(Reply(200, body=b"ok"), keepalive=0.0).accept()
+    client.send(ask() + ask())
+    assert (client.got(), client.lingers) == (LAST, True)
+
+
 def test_an_answer_without_framing_is_the_last_and_its_end_the_clients() -> None:
     play = Play(ask())
     assert b"Connection: close\r\n" in play.answer(b"HTTP/1.1 200 OK\r\n\r\nhello")
