@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fastws._driver import own_address, peer_address
-from fastws.errors import HANG_UP, Reject
+from fastws.errors import HANG_UP, NoTlsReject, Reject
 from fastws.protocol.handshake import judge
 from fastws.protocol.head import RequestHead
 from fastws.protocol.host import written
@@ -45,6 +45,7 @@ class Downstream(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_astray",
         "_context",
         "_dropped",
         "_early",
@@ -84,6 +85,7 @@ class Downstream(asyncio.Protocol):
         self.port = 0
         self.client = "unix:"
         self.address = self.client  # the connection's own, whoever the client is
+        self._astray = False  # it speaks no TLS where it should
         self._context = context
         self._settings = context.settings
         self.head = RequestHead(self._settings.limits)
@@ -105,6 +107,13 @@ class Downstream(asyncio.Protocol):
         # It counts from its accept, and not only when TLS is up.
         context.counts.connection_opened()
         self._surplus = context.full
+
+    # what an acceptor says
+
+    def lacks_tls(self) -> None:
+        """Take note that TLS was expected, and plain HTTP is what comes: it is refused."""
+        self.tls = False
+        self._astray = True
 
     # what the loop says
 
@@ -372,6 +381,8 @@ class Downstream(asyncio.Protocol):
         context = self._context
         context.watchdog.forget(self)
         self._end_head()
+        if self._astray:
+            raise NoTlsReject
         if self._surplus:
             raise Reject(503, "Too many connections; try again in a while.")
         if context.draining:

@@ -318,7 +318,7 @@ class Session:
 
     def _in_place_of(self, reject: Reject) -> Reply | Forward | None:
         """Return what takes the place of an error of our own."""
-        return self.visit.instead(reject.status) if self.visit else None
+        return self.visit.instead(reject.page or reject.status) if self.visit else None
 
     def _instead(self, status: int) -> Reply | Forward | None:
         """Return what takes the place of an answer."""
