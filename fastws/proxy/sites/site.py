@@ -97,8 +97,9 @@ class Site:
 
     def _enter(self, visit: Visit, location: Location) -> Forward | Reply:
         """Do a location's steps, and what they lead to."""
-        if location.steps:
-            outcome = location.steps(visit)
+        steps = location.steps_for(visit.method)
+        if steps:
+            outcome = steps(visit)
             if isinstance(outcome, Result):
                 return self._finish(visit, outcome)
             if visit.changed:
