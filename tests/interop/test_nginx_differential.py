@@ -248,7 +248,8 @@ ASKS = [
         "/x", "/x?answer-404", "/gone/", "/own/", "/code/", "/ok/", "/named/", "/namedeq/", "/url/",
         "/url301/", "/text/", "/intercept/?answer-404", "/intercept/?answer-500", "/intercept/x",
         "/intercepteq/?answer-404", "/proxied/x", "/dead/", "/deadeq/x", "/alone/",
-        "/recursive/", "/var/?p=a%20b", "/missing.html",
+        "/recursive/", "/var/?p=a%20b", "/missing.html", "/named302/", "/named302eq/",
+        "/named403/", "/named204/", "/page403/",
     ),
     *(
         Ask("errors.test", target, ("Content-Length: 5",), method, body="hello")
@@ -284,6 +285,11 @@ ASKS = [
         "/inherit/out/x", "/methods2/x",
     ),
     Ask("access.test", "/methods/x", method="HEAD"),
+    *(
+        Ask("access.test", target, method=method)
+        for target in ("/methods/x", "/returns/", "/rewrites/", "/rewrites2/x")
+        for method in ("GET", "POST", "DELETE")
+    ),
     *(Ask("real.test", path, ("X-Forwarded-For: 192.0.2.7",)) for path in ("/x", "/only/x")),
     Ask("real.test", "/x", ("X-Forwarded-For: 192.0.2.1, 192.0.2.7",)),
     Ask("real.test", "/x", ("X-Forwarded-For: nonsense",)),

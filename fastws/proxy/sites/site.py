@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _PORTS = {False: 80, True: 443}
 _PLAIN_TEXT = b"text/plain"
+# nginx's number for a 400, by which a page for it alone is found.
+_NO_TLS = 497
 
 
 class Site:
@@ -64,7 +66,7 @@ class Site:
         if page is None:
             return None
         visit.in_error = True
-        visit.error_status = status
+        visit.error_status = 400 if status == _NO_TLS else status
         if page.status is not None:
             visit.error_status = page.status or None
         to = page.to(visit)
@@ -158,6 +160,7 @@ class Site:
             instead = self.error(visit, result.status)
             if instead is not None:
                 return instead
+            visit.error_status = None  # where a page leads to another error, it is that one
         return self._reply(visit, result)
 
     def _reply(self, visit: Visit, result: Result) -> Reply:

@@ -64,6 +64,13 @@ def test_a_page_takes_the_place_of_an_error_once() -> None:
     assert (page.status, page.body) == (504, b"page")
 
 
+def test_a_page_for_plain_http_at_a_port_for_tls_is_one_for_a_400() -> None:
+    site = server("error_page 400 /other; error_page 497 /page; location /page { return 200 p; }")
+    page = at(site).instead(497)
+    assert isinstance(page, Reply)
+    assert (page.status, page.body) == (400, b"p")
+
+
 def test_a_page_that_leads_nowhere_takes_no_place() -> None:
     site = server(
         "error_page 502 = @n; location / { proxy_pass http://u; } location @n { return 444; }"
