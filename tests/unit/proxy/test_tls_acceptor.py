@@ -37,11 +37,14 @@ class Downstream(asyncio.Protocol):
     def __init__(self, events: asyncio.Queue[Any], *, announced: bool) -> None:
         self.announced = ProxyHeader() if announced else None
         self._events = events
-
         self._plain = False
 
     def lacks_tls(self) -> None:
         self._plain = True
+
+    @property
+    def awaited(self) -> ProxyHeader | None:
+        return self.announced if self.announced and not self.announced.complete else None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if self._plain:
