@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fastws.upstream.peer import Peer
 
+# Seconds that more than are to be kept wait. Answers come in bursts, and so do the next requests:
+# what the one puts here the other takes.
+_SURPLUS = 1.0
+
 
 class Idle:
     """The connections to the servers of one upstream that are not in use.
 
-    At most ``most`` are kept, the latest ones, each for ``seconds``.
+    At most ``most`` are kept, the latest ones, each for ``seconds``; others for a moment only.
     """
 
     def __init__(self, most: int, seconds: float) -> None:
@@ -21,6 +25,7 @@ class Idle:
         self._seconds = seconds
         self._waiting: list[_Waiting] = []  # those that wait longest first
         self._timer: asyncio.TimerHandle | None = None  # for the first, as it was some time ago
+        self._trimming: asyncio.TimerHandle | None = None  # if there are too many
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -39,8 +44,10 @@ class Idle:
         """Keep a connection that has served its request, and on which nothing is under way."""
         loop = asyncio.get_running_loop()
         self._waiting.append(_Waiting(self, peer, transport, loop.time() + self._seconds))
-        while len(self._waiting) > self._most:
-            self._waiting[0].drop()
+        if not self._most:
+            self._trim()
+        elif len(self._waiting) > self._most and self._trimming is None:
+            self._trimming = loop.call_later(_SURPLUS, self._trim)
         if self._timer is None:
             self._timer = loop.call_later(self._seconds, self._look, loop)
 
@@ -48,6 +55,12 @@ class Idle:
         """Leave it out."""
         if waiting in self._waiting:
             self._waiting.remove(waiting)
+
+    def _trim(self) -> None:
+        """Close those that are too many."""
+        self._trimming = None
+        while len(self._waiting) > self._most:
+            self._waiting[0].drop()
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Close those that waited long enough, and look again when the next one has."""

@@ -88,6 +88,19 @@ def test_the_latest_of_a_peer_is_taken_first(ends: Ends) -> None:
     run(ends, scenario)
 
 
+def test_one_too_many_is_there_for_the_next_request(ends: Ends) -> None:
+    async def scenario() -> None:
+        idle = Idle(1, 60)
+        first, _ = await ends.connect()
+        second, _ = await ends.connect()
+        idle.put(ONE, first)
+        idle.put(OTHER, second)
+        assert idle.take(ONE) is first
+        assert idle.take(OTHER) is second
+
+    run(ends, scenario)
+
+
 def test_the_one_that_waits_longest_makes_room(ends: Ends) -> None:
     async def scenario() -> None:
         idle = Idle(1, 60)
@@ -96,6 +109,7 @@ def test_the_one_that_waits_longest_makes_room(ends: Ends) -> None:
         idle.put(ONE, first)
         idle.put(OTHER, second)
         await ended(far)
+        assert len(idle) == 1
         assert idle.take(ONE) is None
         assert idle.take(OTHER) is second
 
