@@ -25,6 +25,7 @@ from fastws.server.changes import changes
 from fastws.server.child import Child
 from fastws.server.closing import RESTART, SHUTDOWN
 from fastws.server.commands import Commands
+from fastws.server.descriptors import most_descriptors
 from fastws.server.entrances import Entrances
 from fastws.server.fork import SIGNALS
 from fastws.server.listeners import Listeners
@@ -87,6 +88,7 @@ class Supervisor:
 
     def _serve_until_the_end(self) -> None:
         config = self._load()
+        most_descriptors()  # of all listening sockets each worker has some, and we have all
         self._logs = OpenLog(config.log)
         self.log = self._logs.log
         log_faults(self._loop, self.log)
@@ -117,9 +119,7 @@ class Supervisor:
                 self._demo_config = lambda config: demo.configured(config, address)
                 config = self._demo_config(config)
             self._most_workers = 2 * max(config.workers, _cores())
-            self.board = Board(
-                self._most_workers + _SPARE_WORKERS, _MOST_PEERS, _MOST_NAMED_TUNNELS
-            )
+            self.board = _board(self._most_workers + _SPARE_WORKERS)
             self.peers = PeerTable(self.board)
             self.plan = messages.Plan(Config(), {}, page)
             self.listeners = Listeners(inherited())
@@ -470,6 +470,14 @@ class Supervisor:
 def _restart(drain: Drain) -> Stop:
     """Return the order to stop because others go on."""
     return partial(messages.Stop, closing=RESTART, spread=drain.spread, timeout=drain.timeout)
+
+
+def _board(workers: int) -> Board:
+    """Return one for so many. Raises FastwsError if there is no memory for it."""
+    try:
+        return Board(workers, _MOST_PEERS, _MOST_NAMED_TUNNELS)
+    except MemoryError:
+        raise FastwsError("the system gives no memory that the workers could share") from None
 
 
 def _cores() -> int:

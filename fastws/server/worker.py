@@ -4,9 +4,7 @@ import asyncio
 import gc
 import os
 import pickle
-import resource
 import socket
-import sys
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from fastws.server import handover, messages
 from fastws.server.acceptors import Acceptors
 from fastws.server.channel import Channel
 from fastws.server.closing import SHUTDOWN, close, delays
+from fastws.server.descriptors import most_descriptors
 from fastws.server.logs import OpenLog, log_faults
 from fastws.server.messages import Door, Plan
 from fastws.server.pinning import pin
@@ -368,10 +367,4 @@ def _check_count(order: messages.Order, descriptors: list[int]) -> None:
 
 def _most_connections() -> int:
     """How many downstream connections there are descriptors for."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    current, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if current == resource.RLIM_INFINITY:
-        return sys.maxsize
-    return max(1, (current - _OWN_DESCRIPTORS) // _DESCRIPTORS_PER_CONNECTION)
+    return max(1, (most_descriptors() - _OWN_DESCRIPTORS) // _DESCRIPTORS_PER_CONNECTION)
