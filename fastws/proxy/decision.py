@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from fastws.upstream.group import Upstream
 
 
-class Incoming(Protocol):
-    """A request and where it came from, as far as a router may ask."""
+class Connection(Protocol):
+    """A client's connection, as far as a router may ask."""
 
     @property
     def host(self) -> str:
@@ -45,20 +45,28 @@ class Incoming(Protocol):
         """Whether it came over TLS."""
 
     @property
+    def number(self) -> int:
+        """A number that no other connection has."""
+
+    @property
+    def transport(self) -> Transport:
+        """What moves its bytes."""
+
+
+class Incoming(Protocol):
+    """A request, as far as a router may ask."""
+
+    @property
+    def downstream(self) -> Connection:
+        """Where it came from."""
+
+    @property
     def handshake(self) -> bool:
         """Whether it opens a WebSocket; else it is plain HTTP."""
 
     @property
     def request(self) -> RequestHead | Torn:
         """Its head, or what came of it."""
-
-    @property
-    def connection(self) -> int:
-        """The number of its connection."""
-
-    @property
-    def transport(self) -> Transport:
-        """Its connection."""
 
     @property
     def trace(self) -> Trace:

@@ -112,10 +112,8 @@ class Downstream(asyncio.Protocol):
         self.transport = transport  # type: ignore[assignment]
         self._known_as(*peer_address(transport.get_extra_info("socket").fileno()))
         self.address = self.client
-        if self.announced and not self.announced.complete:
-            self._on_data = partial(self._announcement, self.announced)
-        elif self.announced:
-            self._introduce(self.announced)
+        if self.announced:
+            self._expect(self.announced)
         self._context.rests(self)
         self._context.watchdog.watch(self, self._settings.timeouts.head)
         if self._context.leaving:
@@ -164,10 +162,16 @@ class Downstream(asyncio.Protocol):
             self.finish()
         else:
             seconds = self._settings.timeouts.head
-            unannounced = self.announced and not self.announced.complete
-            what = "PROXY header" if unannounced else "request's head"
+            what = "PROXY header" if self.awaited else "request's head"
             why = f"The {what} did not arrive within {seconds:g} s."
-            self._refuse(Reject(HANG_UP if unannounced else 408, why), Torn(self.head.held))
+            self._refuse(Reject(HANG_UP if self.awaited else 408, why), Torn(self.head.held))
+
+    # what an acceptor wants
+
+    @property
+    def awaited(self) -> ProxyHeader | None:
+        """The PROXY header as long as it is not whole; None where there is none to wait for."""
+        return self.announced if self.announced and not self.announced.complete else None
 
     # what a session wants
 
@@ -321,6 +325,13 @@ class Downstream(asyncio.Protocol):
         """Take note of the client's address; there is none behind a Unix socket."""
         self.host, self.port = host, port
         self.client = written(host, port)
+
+    def _expect(self, announced: ProxyHeader) -> None:
+        """Wait for what a proxy says, unless it stood before the TLS."""
+        if announced.complete:
+            self._introduce(announced)
+        else:
+            self._on_data = partial(self._announcement, announced)
 
     def _announcement(self, announced: ProxyHeader, data: bytes) -> None:
         """Read what a proxy says of the connection."""

@@ -74,7 +74,7 @@ class Handshake(Session):
         transport.abort()
         self._leased.release()
         self._write_down(whole=ending == "complete")
-        self._downstream.finish()
+        self.downstream.finish()
 
     def downstream_lost(self) -> None:
         """Nobody waits for an answer any more."""
@@ -102,7 +102,7 @@ class Handshake(Session):
         if transport.get_write_buffer_size():
             transport.abort()
             raise UpstreamReject("The upstream answered before it had read the request.")
-        downstream = self._downstream
+        downstream = self.downstream
         head = switching_response(agreed, *self._edits(response))
         self.trace.status = response.status
         self.trace.sent += len(head)
@@ -113,11 +113,11 @@ class Handshake(Session):
         passage = Passage(self._context, arrival, self._leased, record)
         passage.announce(self._request, agreed)
         first, others = rsv_rules(agreed.extensions)
-        early = self._downstream.take_early()
-        self._downstream.leave()
+        early = self.downstream.take_early()
+        self.downstream.leave()
         self._context.driver.open(
             self._forward.rules,
-            leg(self._downstream.transport),
+            leg(self.downstream.transport),
             leg(transport),
             head=head,
             early_downstream=early,

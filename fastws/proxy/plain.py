@@ -79,7 +79,7 @@ class PlainRequest(Session):
     def interim(self, response: ResponseHead) -> None:
         """Pass it on to a client that knows of such answers."""
         if self._head.version != (1, 0):
-            self._downstream.write(relayed_response(response, connection=b""))
+            self.downstream.write(relayed_response(response, connection=b""))
 
     def answered(self, response: ResponseHead, rest: bytes) -> None:
         """Relay the answer, or what takes its place."""
@@ -108,9 +108,9 @@ class PlainRequest(Session):
         self._log(ending, self._why)
         self._write_down(whole=whole)
         if whole or self._delimited:
-            self._downstream.answered(keep=whole and over and self._keep)
+            self.downstream.answered(keep=whole and over and self._keep)
         else:
-            self._downstream.abandon()
+            self.downstream.abandon()
 
     def upstream_full(self) -> None:
         """Pause the body: the peer does not take it."""
@@ -160,7 +160,7 @@ class PlainRequest(Session):
     def expired(self) -> None:
         """Give up a peer that does not go on, or a client that has gone."""
         if self._half_closed:
-            self._downstream.transport.abort()
+            self.downstream.transport.abort()
         else:
             super().expired()
 
@@ -173,7 +173,7 @@ class PlainRequest(Session):
 
     @property
     def _head(self) -> RequestHead:
-        return self._downstream.head
+        return self.downstream.head
 
     @property
     def _all_came(self) -> bool:
@@ -189,7 +189,7 @@ class PlainRequest(Session):
         if forward.max_body and self._head.length > forward.max_body:
             raise Reject(413, f"The body is larger than {forward.max_body} bytes; send less.")
         if forward.edits and b"expect" in forward.edits.dropped and self._expects():
-            self._downstream.write(_CONTINUE)
+            self.downstream.write(_CONTINUE)
         self._connect(None)
 
     def _expects(self) -> bool:
@@ -252,7 +252,7 @@ class PlainRequest(Session):
         bare = head.version == (1, 0) and response.has_chunked_body
         body = response.body(to_head=self._asked == b"HEAD", bare=bare)
         self._delimited = body.complete or not (bare or isinstance(body, StreamBody))
-        self._keep = self._delimited and self._all_came and self._downstream.keeps_alive
+        self._keep = self._delimited and self._all_came and self.downstream.keeps_alive
         self._reusable = response.keeps_alive
         self._context.watchdog.forget(self)
         self._relay_answer(response, body, rest, self._connection, chunked=not bare)
@@ -281,12 +281,12 @@ class PlainRequest(Session):
         self._status = reply.status
         if self._upload:
             self._upload.skip()
-        self._keep = self._all_came and self._downstream.keeps_alive
+        self._keep = self._all_came and self.downstream.keeps_alive
         to_head = self._head.method == b"HEAD"
-        self._downstream.reply(reply, self._connection, to_head=to_head)
+        self.downstream.reply(reply, self._connection, to_head=to_head)
         self._log("complete", self._why)
         self._write_down(whole=True)
-        self._downstream.answered(keep=self._keep)
+        self.downstream.answered(keep=self._keep)
 
     def _let_go(self) -> None:
         if self._upload:
@@ -299,7 +299,7 @@ class PlainRequest(Session):
         self._upload = None  # which has this request: nothing else would part them
 
     def _log(self, ending: str, reason: str = "") -> None:
-        downstream = self._downstream
+        downstream = self.downstream
         client = self._client
         self._context.access_log.request(
             client=client,

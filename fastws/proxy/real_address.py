@@ -35,11 +35,12 @@ class RealAddress:
 
         The port is 0 where only the address is known.
         """
-        own = incoming.host, incoming.port
-        if not self.trusts(incoming.host):
+        downstream = incoming.downstream
+        own = downstream.host, downstream.port
+        if not self.trusts(downstream.host):
             return own
         if self._header == _ANNOUNCED:
-            return (incoming.announced and incoming.announced.source) or own
+            return (downstream.announced and downstream.announced.source) or own
         return self._named(incoming) or own
 
     def _named(self, incoming: Incoming) -> tuple[str, int] | None:

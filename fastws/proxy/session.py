@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from typing import TYPE_CHECKING, ClassVar
 
 from fastws._driver import peer_address
@@ -15,13 +13,13 @@ from fastws.protocol.responses import status_text
 from fastws.proxy.answer import Answer
 from fastws.proxy.decision import Reply
 from fastws.proxy.exchange import Exchange
+from fastws.proxy.tries import Tries, condition_of, is_ours
 
 if TYPE_CHECKING:
     import asyncio
 
     from fastws.protocol.body import Body
     from fastws.protocol.head import RequestHead, ResponseHead
-    from fastws.protocol.proxy_header import ProxyHeader
     from fastws.protocol.torn import Torn
     from fastws.proxy.context import Context
     from fastws.proxy.decision import Forward, Visit
@@ -40,8 +38,6 @@ _NO_FAILURES = frozenset({403, 404})
 
 _NONE: frozenset[bytes] = frozenset()
 
-_NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
-
 
 class Session:
     """Routes a request, connects to a peer, and relays its answer.
@@ -52,14 +48,14 @@ class Session:
     __slots__ = (
         "_answer",
         "_context",
-        "_downstream",
         "_exchange",
         "_forward",
         "_lease",
         "_settings",
-        "_tried",
-        "_trying_since",
+        "_tries",
         "_why",
+        "downstream",
+        "request",
         "trace",
         "visit",
     )
@@ -69,14 +65,14 @@ class Session:
     def __init__(self, context: Context, settings: Settings, downstream: Downstream) -> None:
         self._context = context
         self._settings = settings
-        self._downstream = downstream
+        self.downstream = downstream
+        self.request: RequestHead | Torn = downstream.head
         self.trace = downstream.trace
         self.visit: Visit | None = None
         self._forward: Forward
         self._why = ""  # something else is answered than what was asked for
         self._lease: Lease | None = None
-        self._tried: list[Peer] = []
-        self._trying_since = context.loop.time()
+        self._tries: Tries
         self._exchange: Exchange | None = None
         self._answer: Answer | None = None
 
@@ -88,51 +84,17 @@ class Session:
                 self._reply(decision)
             else:
                 self._forward = decision
+                self._tries = Tries(decision.next_upstream, self._context.loop.time())
                 self._begin()
         except Reject as reject:
             self.fail(reject)
 
-    # what a router or a balancer asks
+    # what a balancer asks, besides the request
 
     @property
     def host(self) -> str:
         """The client's address."""
-        return self._downstream.host
-
-    @property
-    def port(self) -> int:
-        """Its port."""
-        return self._downstream.port
-
-    @property
-    def announced(self) -> ProxyHeader | None:
-        """What a proxy said of its connection."""
-        return self._downstream.announced
-
-    @property
-    def listener(self) -> tuple[str, int]:
-        """The address and port that it connected to."""
-        return self._downstream.listener
-
-    @property
-    def tls(self) -> bool:
-        """Whether it came over TLS."""
-        return self._downstream.tls
-
-    @property
-    def connection(self) -> int:
-        """The number of its connection."""
-        return self._downstream.number
-
-    @property
-    def transport(self) -> asyncio.Transport:
-        """Its connection."""
-        return self._downstream.transport
-
-    @property
-    def request(self) -> RequestHead | Torn:
-        """What the client wants."""
-        return self._downstream.head
+        return self.downstream.host
 
     # what the upstream says
 
@@ -148,7 +110,7 @@ class Session:
         """Try the next peer."""
         self._exchange = None
         reject = self._miss(error)
-        if self._goes_on(_condition(reject)):
+        if self._goes_on(condition_of(reject)):
             self._connect(reject)
         else:
             self.fail(reject)
@@ -158,7 +120,7 @@ class Session:
         self._exchange = None
         self._leased.failed()
         self._note_failure(reject.status)
-        if self._goes_on(_condition(reject)) and self._repeatable():
+        if self._goes_on(condition_of(reject)) and self._repeatable():
             self._connect(reject)
         else:
             self.fail(reject)
@@ -203,7 +165,7 @@ class Session:
             return
         self.refused(reject.status, reject.reason)
         added = self.visit.headers(reject.status) if self.visit else ()
-        self._downstream.fail(reject, added)
+        self.downstream.fail(reject, added)
         self._write_down(whole=reject.status != HANG_UP)
 
     def refused(self, status: int, reason: str) -> None:
@@ -211,7 +173,7 @@ class Session:
         client = self._client
         self._context.access_log.refused(
             client=client,
-            via=self._downstream.via(client),
+            via=self.downstream.via(client),
             target=self.request.target,
             host=self.request.host,
             status=status,
@@ -258,7 +220,7 @@ class Session:
         """The client as the log names it: who it is behind proxies that are trusted."""
         if self.visit:
             return written(*self.visit.client)
-        return self._settings.client(self) or self._downstream.client
+        return self._settings.client(self) or self.downstream.client
 
     @property
     def _answer_time(self) -> float:
@@ -275,12 +237,7 @@ class Session:
 
     def _goes_on(self, condition: str) -> bool:
         """Whether another peer may be asked after this failure of the last one."""
-        following = self._forward.next_upstream
-        return (
-            condition in following.on
-            and not 0 < following.tries <= len(self._tried)
-            and not 0 < following.timeout <= self._context.loop.time() - self._trying_since
-        )
+        return self._tries.allow_another(condition, self._context.loop.time())
 
     def _repeatable(self) -> bool:
         """Make the request as it was before it was sent; whether that may and can be done."""
@@ -290,7 +247,7 @@ class Session:
         """Ask another peer instead of taking an answer, if there is one to ask."""
         if status < 400 or not self._goes_on(f"http_{status}"):
             return False
-        lease = self._forward.upstream.lease(self._tried, self._forward.client or self)
+        lease = self._forward.upstream.lease(self._tries.peers, self._forward.client or self)
         if lease is None:
             return False
         if not self._repeatable():
@@ -307,9 +264,9 @@ class Session:
     def _reply(self, reply: Reply) -> None:
         """Answer in the words of the configuration, and close."""
         self.refused(reply.status, self._why or "answer of the configuration")
-        self._downstream.reply(reply, b"close", to_head=self.request.method == b"HEAD")
+        self.downstream.reply(reply, b"close", to_head=self.request.method == b"HEAD")
         self._write_down(whole=True)
-        self._downstream.finish()
+        self.downstream.finish()
 
     def _in_place_of(self, reject: Reject) -> Reply | Forward | None:
         """Return what takes the place of an error of our own."""
@@ -325,10 +282,10 @@ class Session:
         if isinstance(decision, Reply):
             self._reply(decision)
             return
+        now = self._context.loop.time()
         self._forward = decision
-        self._tried = []
-        self.trace.led_elsewhere(self._context.loop.time())
-        self._trying_since = self._context.loop.time()
+        self._tries = Tries(decision.next_upstream, now)
+        self.trace.led_elsewhere(now)
         self._connect(None)
 
     def _request_head(self, peer: Peer) -> bytes:
@@ -340,15 +297,15 @@ class Session:
         ``reject`` is how the last one failed, and ``lease`` that of the next, if it is picked.
         """
         client = self._forward.client or self
-        while lease := lease or self._forward.upstream.lease(self._tried, client):
+        while lease := lease or self._forward.upstream.lease(self._tries.peers, client):
             self._lease = lease
-            self._tried.append(lease.peer)
+            self._tries.peers.append(lease.peer)
             try:
                 self._dial(lease.peer)
             except OSError as error:
                 lease = None
                 reject = self._miss(error)
-                if not self._goes_on(_condition(reject)):
+                if not self._goes_on(condition_of(reject)):
                     break
             else:
                 return
@@ -374,14 +331,14 @@ class Session:
     def _miss(self, error: OSError) -> Reject:
         """End a lease without a connection, which may be our fault; what to say of it."""
         self._note_failure(504 if isinstance(error, TimeoutError) else 502)
-        if error.errno in _NO_DESCRIPTORS:
+        if is_ours(error):
             self._leased.release()
         else:
             self._leased.failed()
-        return _unreachable(error, len(self._tried))
+        return self._tries.unreachable(error)
 
     def _forwarded(self) -> Forwarded:
-        downstream = self._downstream
+        downstream = self.downstream
         return Forwarded(
             client=downstream.host.encode() or b"unknown",
             tls=downstream.tls,
@@ -407,7 +364,7 @@ class Session:
         )
         self.trace.sent += len(head)
         self._answer = Answer(
-            self, self._context.watchdog, transport, self._downstream.transport, body
+            self, self._context.watchdog, transport, self.downstream.transport, body
         )
         timeouts = self._forward.timeouts
         self._answer.start(
@@ -458,19 +415,3 @@ class Session:
         if self._exchange:
             self._exchange.abandon()
             self._exchange = None
-
-
-def _condition(reject: Reject) -> str:
-    """Return what nginx calls the failure of a peer."""
-    return "timeout" if reject.status == 504 else "error"
-
-
-def _unreachable(error: OSError, tried: int) -> Reject:
-    if error.errno in _NO_DESCRIPTORS:
-        return Reject(503, "The proxy is out of descriptors; try again in a while.")
-    which = "The upstream" if tried == 1 else f"The last of {tried} upstream servers tried"
-    # The system's words for it: the error's own may hold an address, which is not the client's.
-    number = error.errno or 0
-    why = os.strerror(number) if number > 0 else error.strerror or str(error)
-    status = 504 if isinstance(error, TimeoutError) else 502
-    return Reject(status, f"{which} could not be reached: {why}.")

@@ -104,7 +104,7 @@ class _Newcomer(asyncio.Protocol):
     def expired(self) -> None:
         """Give up: its time is over."""
         seconds = self._acceptor.timeouts.head
-        if self._unannounced():
+        if self._downstream.awaited:
             self._refuse(f"The PROXY header did not arrive within {seconds:g} s.")
         else:
             self._fail(f"TLS was not agreed on within {seconds:g} s.")
@@ -149,14 +149,10 @@ class _Newcomer(asyncio.Protocol):
 
     # private
 
-    def _unannounced(self) -> bool:
-        header = self._downstream.announced
-        return header is not None and not header.complete
-
     def _read_header(self) -> bool:
         """Take what is here of a PROXY header; whether there is no more of it to come."""
-        header = self._downstream.announced
-        if header is None or header.complete:
+        header = self._downstream.awaited
+        if header is None:
             return True
         data = self._sock.recv(header.most, socket.MSG_PEEK)
         rest = header.feed(data)

@@ -26,7 +26,7 @@ class Unread(Session):
     Of a head that is empty nothing is known, so that no site has it.
     """
 
-    __slots__ = ("_head",)
+    __slots__ = ()
 
     handshake = False
 
@@ -38,14 +38,9 @@ class Unread(Session):
         head: RequestHead | Torn,
     ) -> None:
         super().__init__(context, settings, downstream)
-        self._head = head
+        self.request = head  # as far as it is known
         if head.size:
             self._visit_site()
-
-    @property
-    def request(self) -> RequestHead | Torn:
-        """What the client wants, as far as that is known."""
-        return self._head
 
     def lost(self) -> None:
         """Take note of a client that went away before its head was whole."""

@@ -9,11 +9,10 @@ import asyncio
 import os
 import selectors
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from itertools import islice
-from typing import Any
 
 import click
 
@@ -34,6 +33,7 @@ from fastws.server.peers import PeerTable
 from fastws.server.pidfile import PidFile
 from fastws.server.rates import Rates
 from fastws.server.systemd import Notifier, inherited
+from fastws.server.tasks import Tasks
 from fastws.server.upgrade import Estate, Predecessor, Successor, begin, predecessor
 from fastws.server.workers import Stop, Workers
 
@@ -68,7 +68,7 @@ class Supervisor:
         self._loop = asyncio.SelectorEventLoop(selectors.PollSelector())
         self._notifier = Notifier()
         self.rates = Rates(self._loop)
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks(self._loop)
         self._shut: set[str] = set()  # listeners that were drained
         self._stops = 0
         self._stopping: asyncio.Task[None] | None = None
@@ -181,7 +181,7 @@ class Supervisor:
             arrivals = succession.Arrivals(self.workers, self.log)
             await self._predecessor.up(arrivals.take)
             await self._entrances.open()
-            self._arriving = self._run(self._take_all(arrivals, self._predecessor))
+            self._arriving = self._loop.create_task(self._take_all(arrivals, self._predecessor))
         self._owner = True
 
     async def _take_all(self, arrivals: succession.Arrivals, predecessor: Predecessor) -> None:
@@ -205,9 +205,9 @@ class Supervisor:
         drivers = sorted({child.driver for child in workers})
         self.log.info("started", driver=",".join(drivers), workers=len(workers))
         self._notifier.ready()
-        self._run(self._sample())
+        self._tasks.run(self._sample())
         if self._notifier.watchdog:
-            self._run(self._watch())
+            self._tasks.run(self._watch())
 
     async def _sample(self) -> None:
         while True:
@@ -227,9 +227,9 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             on(number, self.stop)
         on(signal.SIGQUIT, self.stop_gently)
-        on(signal.SIGHUP, lambda: self._run(self._reload_and_log()))
-        on(signal.SIGUSR2, lambda: self._run(self._upgrade_and_log()))
-        on(signal.SIGUSR1, lambda: self._run(self._reopen_log()))
+        on(signal.SIGHUP, lambda: self._tasks.run(self._reload_and_log()))
+        on(signal.SIGUSR2, lambda: self._tasks.run(self._upgrade_and_log()))
+        on(signal.SIGUSR1, lambda: self._tasks.run(self._reopen_log()))
 
     def stop(self) -> None:
         """Close all tunnels and end; asked again, end at once."""
@@ -360,7 +360,7 @@ class Supervisor:
             child.dismissed = True
         await moves.leave(leaving, self.workers.serving, within=self.opening, log=self.log)
         stop = _restart(drain)
-        self._run(self.workers.dismiss(leaving, stop, drain.spread + drain.timeout))
+        self._tasks.run(self.workers.dismiss(leaving, stop, drain.spread + drain.timeout))
         await moves.even_out(self.workers.serving, log=self.log)
 
     @property
@@ -421,7 +421,8 @@ class Supervisor:
             await self._go_on()
             arrivals = succession.Arrivals(self.workers, self.log)
             over = successor.take_back(arrivals.take)
-            self._arriving = self._run(arrivals.all_until(over, within=self.opening))
+            coming = arrivals.all_until(over, within=self.opening)
+            self._arriving = self._loop.create_task(coming)
             raise
         finally:
             successor.close()
@@ -473,12 +474,6 @@ class Supervisor:
         self.stopped.set()
 
     # private
-
-    def _run(self, doing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._loop.create_task(doing)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
     def _forget_tasks(self) -> None:
         """End what nobody waits for any more: watches, and clients of the control socket."""

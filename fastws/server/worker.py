@@ -5,11 +5,9 @@ import gc
 import os
 import pickle
 import socket
-from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import msgspec
 import uvloop
@@ -28,6 +26,7 @@ from fastws.server.descriptors import most_descriptors
 from fastws.server.logs import OpenLog, log_faults
 from fastws.server.messages import Door, Plan
 from fastws.server.pinning import pin
+from fastws.server.tasks import Tasks
 
 # Seconds between two signs of life.
 BEAT = 1.0
@@ -93,6 +92,7 @@ class Worker:
     """Goes by one plan at a time."""
 
     _loop: asyncio.AbstractEventLoop
+    _tasks: Tasks
     _channel: Channel
     _context: Context
     _acceptors: Acceptors
@@ -108,13 +108,13 @@ class Worker:
         self._closing: set[LegTunnel] = set()  # that a drain is about to close: they stay
         self._next: _Next | None = None
         self._collecting: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
         self._stopping: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
 
     async def live(self, channel: socket.socket) -> None:
         """Serve until it is over, as the supervisor says through ``channel``."""
         self._loop = asyncio.get_running_loop()
+        self._tasks = Tasks(self._loop)
         log_faults(self._loop, self._log)
         self._channel = Channel(self._loop, channel, self._hear, self._orphaned)
         try:
@@ -131,7 +131,7 @@ class Worker:
     # what the supervisor says
 
     def _hear(self, data: bytes, descriptors: list[int]) -> None:
-        self._run(self._carry_out(_orders.decode(data), descriptors))
+        self._tasks.run(self._carry_out(_orders.decode(data), descriptors))
 
     async def _carry_out(self, order: messages.Order, descriptors: list[int]) -> None:
         fault = ""
@@ -180,7 +180,7 @@ class Worker:
 
     def _orphaned(self) -> None:
         """Without a supervisor nobody would know of us."""
-        self._run(self._end_alone())
+        self._tasks.run(self._end_alone())
 
     async def _end_alone(self) -> None:
         """Let go what another process takes, and end."""
@@ -329,7 +329,7 @@ class Worker:
         self._give_up()
         tunnels = context.driver.tunnels()
         when = delays(len(tunnels), rate=0, jitter=order.spread, deadline=order.spread)
-        self._run(close(tunnels, when, order.closing))
+        self._tasks.run(close(tunnels, when, order.closing))
         if self._counts.connections:
             with suppress(TimeoutError):
                 await asyncio.wait_for(context.none_left.wait(), order.spread + order.timeout)
@@ -359,11 +359,6 @@ class Worker:
         # One who does not hear it hears of our end.
         with suppress(OSError):
             self._channel.send(msgspec.json.encode(news))
-
-    def _run(self, doing: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(doing)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _check_count(order: messages.Order, descriptors: list[int]) -> None:

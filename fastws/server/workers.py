@@ -4,9 +4,9 @@ import asyncio
 import os
 import pickle
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastws._board import Board
 from fastws.errors import FastwsError
@@ -17,6 +17,7 @@ from fastws.server.channel import pair, sheet
 from fastws.server.child import Child
 from fastws.server.fork import fork
 from fastws.server.messages import Door
+from fastws.server.tasks import Tasks
 
 if TYPE_CHECKING:
     import socket
@@ -60,14 +61,14 @@ class Workers:
         self._places = range(0)
         self._children: dict[int, Child] = {}  # by pid
         self._due: list[tuple[int, worker.Birth, asyncio.Future[Child]]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(loop)
         self._ending = False
         # The way to the process whose place we take, if that may have to go on: see worker.Birth.
         self.home: socket.socket | None = None
         # Who holds it knows that no worker begins or is sent away.
         self.still = asyncio.Lock()
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
-        self._run(self._look_after())
+        self._tasks.run(self._look_after())
 
     def __iter__(self) -> Iterator[Child]:
         return iter(list(self._children.values()))
@@ -230,7 +231,7 @@ class Workers:
             self._log.error(
                 "worker_lost", worker=child.number, pid=child.pid, how=how, tunnels=len(lost)
             )
-            self._run(self._replace(child))
+            self._tasks.run(self._replace(child))
 
     async def _replace(self, child: Child) -> None:
         """Begin another worker in the place of one that died, however often it takes."""
@@ -286,21 +287,13 @@ class Workers:
     async def kill(self) -> None:
         """End all of them at once."""
         self._ending = True
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel()
         children = list(self)
         for child in children:
             child.dismissed = True
             child.kill()
         if children:
             await asyncio.wait([child.gone for child in children])
-
-    # private
-
-    def _run(self, doing: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(doing)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 async def _end(child: Child, stop: Stop, seconds: float) -> None:

@@ -9,8 +9,24 @@ from fastws.protocol.head import RequestHead
 from fastws.proxy.trace import Trace
 
 if TYPE_CHECKING:
+    from asyncio import Transport
+
     from fastws.protocol.proxy_header import ProxyHeader
     from fastws.proxy.decision import Visit
+
+
+class Connection:
+    """A connection from a client at this address."""
+
+    port = 50000
+    number = 1
+    transport: Transport
+
+    def __init__(self, host: str, listener: tuple[str, int], *, tls: bool) -> None:
+        self.host = host
+        self.listener = listener
+        self.tls = tls
+        self.announced: ProxyHeader | None = None
 
 
 class Incoming:
@@ -27,13 +43,8 @@ class Incoming:
     ) -> None:
         self.request = RequestHead(Limits())
         assert self.request.feed(head.encode("latin-1")) == b""
-        self.host = host
-        self.port = 50000
-        self.announced: ProxyHeader | None = None
-        self.listener = listener
-        self.tls = tls
+        self.downstream = Connection(host, listener, tls=tls)
         self.handshake = handshake
-        self.connection = 1
         self.trace = Trace(0.0)
         self.visit: Visit | None = None
 

@@ -58,10 +58,13 @@ class Puppet:
 
 
 def child_and_puppet(
-    pid: int = 0, obey: Callable[[Any], str | None] = lambda _: "", board: Board | None = None
+    pid: int = 0,
+    obey: Callable[[Any], str | None] = lambda _: "",
+    board: Board | None = None,
+    number: int = 0,
 ) -> tuple[Child, Puppet]:
     """A child, and what answers it."""
     ours, theirs = pair()
-    counts = (board or Board(2, 2, 4)).worker(0)
+    counts = (board or Board(2, 2, 4)).worker(number)
     child = Child(asyncio.get_running_loop(), pid, 0, counts, ours)
     return child, Puppet(theirs, obey)

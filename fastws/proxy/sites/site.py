@@ -47,7 +47,7 @@ class Site:
         """Return the client's address and port, which a trusted peer's header may name."""
         if self._real_address:
             return self._real_address.of(incoming)
-        return incoming.host, incoming.port
+        return incoming.downstream.host, incoming.downstream.port
 
     def serve(self, visit: Visit) -> Forward | Reply:
         """Say what is done with a request."""
@@ -179,13 +179,13 @@ class Site:
         action = visit.action
         if not location.startswith(b"/") or not action.absolute_redirect:
             return location
-        incoming = visit.incoming
+        downstream = visit.incoming.downstream
         hosts = visit.request.values(b"host")
         host = host_name(hosts[0]) if hosts else b""
         if action.server_name_in_redirect or not host:
-            host = self.name or incoming.listener[0].encode()
-        scheme = b"https" if incoming.tls else b"http"
-        port = incoming.listener[1]
-        if action.port_in_redirect and port and port != _PORTS[incoming.tls]:
+            host = self.name or downstream.listener[0].encode()
+        scheme = b"https" if downstream.tls else b"http"
+        port = downstream.listener[1]
+        if action.port_in_redirect and port and port != _PORTS[downstream.tls]:
             host += b":%d" % port
         return b"%b://%b%b" % (scheme, host, location)

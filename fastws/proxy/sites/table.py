@@ -55,7 +55,7 @@ class SiteTable:
 
         Raises Reject: 500 for a name of a site whose pattern takes too long.
         """
-        sites = self._at_listener(incoming.listener)
+        sites = self._at_listener(incoming.downstream.listener)
         hosts = incoming.request.values(b"host")
         found = sites.by_host.find(host_name(hosts[0]) if hosts else b"")
         site, match = found or (sites.default, None)

@@ -152,14 +152,15 @@ def _remote_port(visit: Visit) -> bytes:
 
 
 def _realip_remote_port(visit: Visit) -> bytes:
-    return b"%d" % visit.incoming.port if visit.incoming.host else b""
+    downstream = visit.incoming.downstream
+    return b"%d" % downstream.port if downstream.host else b""
 
 
 def _announced(end: str, part: int) -> Value:
     """Return what reads the address or the port of an end from the PROXY header."""
 
     def read(visit: Visit) -> bytes:
-        place = getattr(visit.incoming.announced, end, None)
+        place = getattr(visit.incoming.downstream.announced, end, None)
         return str(place[part]).encode() if place else b""
 
     return read
@@ -202,7 +203,8 @@ def _cipher(part: int) -> Value:
     """Return what reads a part of what a connection over TLS agreed on: the cipher, the version."""
 
     def read(visit: Visit) -> bytes:
-        found = visit.incoming.transport.get_extra_info("cipher") if visit.incoming.tls else None
+        downstream = visit.incoming.downstream
+        found = downstream.transport.get_extra_info("cipher") if downstream.tls else None
         return found[part].encode() if found else b""
 
     return read
@@ -211,7 +213,7 @@ def _cipher(part: int) -> Value:
 _VARIABLES: dict[str, Value] = {
     "args": lambda visit: visit.args,
     "binary_remote_addr": key.binary_remote_addr,
-    "connection": lambda visit: b"%d" % visit.incoming.connection,
+    "connection": lambda visit: b"%d" % visit.incoming.downstream.number,
     "content_length": _header(b"content-length"),
     "content_type": _header(b"content-type"),
     "document_uri": lambda visit: visit.path,
@@ -220,7 +222,7 @@ _VARIABLES: dict[str, Value] = {
     "hostname": lambda _: socket.gethostname().encode(),
     "http2": _nothing,
     "http3": _nothing,
-    "https": lambda visit: b"on" if visit.incoming.tls else b"",
+    "https": lambda visit: b"on" if visit.incoming.downstream.tls else b"",
     "is_args": lambda visit: b"?" if visit.args else b"",
     "nginx_version": _nothing,
     "pid": lambda _: b"%d" % os.getpid(),
@@ -232,7 +234,7 @@ _VARIABLES: dict[str, Value] = {
     "proxy_protocol_server_addr": _announced("destination", 0),
     "proxy_protocol_server_port": _announced("destination", 1),
     "query_string": lambda visit: visit.args,
-    "realip_remote_addr": lambda visit: visit.incoming.host.encode() or b"unix:",
+    "realip_remote_addr": lambda visit: visit.incoming.downstream.host.encode() or b"unix:",
     "realip_remote_port": _realip_remote_port,
     "remote_addr": _remote_addr,
     "remote_port": _remote_port,
@@ -243,7 +245,7 @@ _VARIABLES: dict[str, Value] = {
     "request_id": _request_id,
     "request_method": lambda visit: visit.method,
     "request_uri": lambda visit: visit.request.target,
-    "scheme": lambda visit: b"https" if visit.incoming.tls else b"http",
+    "scheme": lambda visit: b"https" if visit.incoming.downstream.tls else b"http",
     "server_addr": lambda visit: visit.listener[0].encode(),
     "server_name": lambda visit: visit.site.name,
     "server_port": _server_port,

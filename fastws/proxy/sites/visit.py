@@ -71,7 +71,7 @@ class Visit:
         self.request: RequestHead | Torn = incoming.request
         self.method: bytes = self.request.method
         self.trace = incoming.trace
-        self.listener = incoming.listener
+        self.listener = incoming.downstream.listener
         self.site = site
         self.action = site.action
         self.host = host

@@ -70,8 +70,8 @@ def test_a_port_is_known_where_it_is_written(
 def test_the_proxy_header_of_a_connection(rules: str, header: bytes, ends: str) -> None:
     incoming = get()
     if header:
-        incoming.announced = ProxyHeader()
-        incoming.announced.feed(header)
+        incoming.downstream.announced = ProxyHeader()
+        incoming.downstream.announced.feed(header)
     sites = server(
         f'real_ip_header proxy_protocol; {rules} return 200 "$remote_addr $remote_port";'
     )

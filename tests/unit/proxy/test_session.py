@@ -40,7 +40,7 @@ class Least(Session):
         transport.abort()
         self._let_go()
         self.refused(200, f"{ending} {clean}")
-        self._downstream.finish()
+        self.downstream.finish()
 
     def downstream_lost(self) -> None:
         self._let_go()

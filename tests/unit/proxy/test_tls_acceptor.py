@@ -38,6 +38,10 @@ class Downstream(asyncio.Protocol):
         self.announced = ProxyHeader() if announced else None
         self._events = events
 
+    @property
+    def awaited(self) -> ProxyHeader | None:
+        return self.announced if self.announced and not self.announced.complete else None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert transport.get_extra_info("ssl_object").version()
         self._events.put_nowait("made")

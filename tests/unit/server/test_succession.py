@@ -96,6 +96,22 @@ def test_nobody_waits_for_a_new_process_that_is_gone() -> None:
     run(scenario())
 
 
+def test_a_new_process_that_is_told_to_stop_is_given_no_more() -> None:
+    async def scenario() -> None:
+        child, puppet = child_and_puppet(obey=lambda _: None)
+        successor = successor_that(lambda _: None)
+        log: Any = Log()
+        giving = asyncio.ensure_future(succession.give([child], successor, within=7, log=log))
+        await asyncio.sleep(0)
+        assert not giving.done()
+        successor.stopping.set_result(None)
+        await giving
+        child.ended()
+        puppet.close()
+
+    run(scenario())
+
+
 def test_who_is_to_end_takes_no_tunnels_and_that_is_no_fault() -> None:
     async def scenario() -> None:
         child, puppet = child_and_puppet(obey=lambda _: "no")
