@@ -246,10 +246,10 @@ def test_a_worker_is_not_replaced_twice() -> None:
 def test_the_tunnels_of_a_worker_that_ends_meanwhile_need_no_closing() -> None:
     async def play(supervisor: Supervisor) -> None:
         child, puppet = supervisor.workers.pairs[0]
-        puppet.obey = lambda _: None
+        told = asyncio.Event()
+        puppet.obey = lambda _: told.set()
         closing = asyncio.ensure_future(drain(supervisor))
-        while not puppet.orders:
-            await asyncio.sleep(0)
+        await told.wait()
         supervisor.workers.pairs.pop(0)
         child.ended()
         assert await closing == {"tunnels": 0}
