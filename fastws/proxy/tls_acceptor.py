@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fastws.proxy.context import Context
     from fastws.proxy.downstream import Downstream
 
+# These are as in `fastws._sockets`, whose acceptor makes legs at once, and is there on Linux alone.
 _BATCH = 64
 # Out of descriptors: how long nothing is accepted, in seconds.
 _REST = 0.1

@@ -44,6 +44,25 @@ class Certificates:
         return {"SSL_CERT_FILE": str(self.authority)}
 
 
+def shake_hands(
+    client: ssl.SSLContext, server: ssl.SSLContext, name: str | None = "localhost"
+) -> tuple[ssl.SSLObject, ssl.SSLObject]:
+    """Play a TLS handshake in memory; both sides of it."""
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    near = client.wrap_bio(down, up, server_hostname=name)
+    far = server.wrap_bio(up, down, server_side=True)
+    pending = [near, far]
+    for _ in range(10):
+        for side in list(pending):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            pending.remove(side)
+    assert not pending
+    return near, far
+
+
 def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for asyncio peers under tests that are plain functions."""
+"""Event loops under tests that are plain functions: for a scenario, and in a thread of its own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 Result = TypeVar("Result")
+
+
+def run(scenario: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine on a loop of its own; it has `PATIENCE` seconds."""
+
+    async def bounded() -> Result:
+        async with asyncio.timeout(PATIENCE):
+            return await scenario
+
+    return asyncio.run(bounded())
 
 
 class LoopThread:

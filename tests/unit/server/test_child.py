@@ -6,26 +6,15 @@ import socket
 import subprocess
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
 
 import pytest
+from support.loops import run
 from support.workers import child_and_puppet
 
 from fastws._board import Board
 from fastws.errors import FastwsError
 from fastws.server import child as module
 from fastws.server import messages
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
-
-def run(scenario: Coroutine[None, None, None]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(10):
-            await scenario
-
-    asyncio.run(bounded())
 
 
 def test_what_is_asked_is_done_or_said_why_not() -> None:

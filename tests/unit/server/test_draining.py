@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.waiting import PATIENCE
+from support.loops import run
 from support.workers import child_and_puppet
 
 from fastws._board import Board
@@ -111,7 +110,7 @@ def scene(play: Any, *tunnels: int) -> None:
         finally:
             supervisor.workers.close()
 
-    asyncio.run(asyncio.wait_for(whole(), PATIENCE))
+    run(whole())
 
 
 async def drain(supervisor: Supervisor, **asked: Any) -> dict[str, Any]:

@@ -6,17 +6,14 @@ import os
 import stat
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from support.waiting import PATIENCE
+from support.loops import run
 
 from fastws.config.model import Address, Admin, Config
 from fastws.errors import FastwsError
 from fastws.server.entrances import Entrances
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
 
 HERE = Address(host="127.0.0.1")
 
@@ -66,10 +63,6 @@ async def watched(port: int) -> str:
     answer = await reader.read()
     writer.close()
     return answer.partition(b"\r\n\r\n")[2].decode()
-
-
-def run(scenario: Coroutine[None, None, None]) -> None:
-    asyncio.run(asyncio.wait_for(scenario, PATIENCE))
 
 
 def port_of(made: Entrances) -> int:

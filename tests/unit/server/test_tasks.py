@@ -4,6 +4,8 @@ import asyncio
 import gc
 from typing import Any
 
+from support.loops import run
+
 from fastws.server.tasks import Tasks
 
 
@@ -30,7 +32,7 @@ def test_what_nobody_waits_for_is_not_collected() -> None:
         tasks.cancel()
         await over
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_what_is_over_is_forgotten() -> None:
@@ -46,7 +48,7 @@ def test_what_is_over_is_forgotten() -> None:
         await asyncio.sleep(0)
         assert not tasks._running
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_what_fails_is_told_to_the_loop() -> None:
@@ -61,4 +63,4 @@ def test_what_fails_is_told_to_the_loop() -> None:
         Tasks(loop).run(one())
         assert str((await told)["exception"]) == "no"
 
-    asyncio.run(scenario())
+    run(scenario())

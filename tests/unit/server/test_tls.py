@@ -4,7 +4,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 import pytest
-from support.certificates import issue
+from support.certificates import issue, shake_hands
 
 from fastws.config.model import Address, Certificate, Listener
 from fastws.errors import FastwsError
@@ -30,24 +30,6 @@ def context(certificates: Certificates) -> ssl.SSLContext:
     return made
 
 
-def handshake(
-    client: ssl.SSLContext, server: ssl.SSLContext, name: str = "localhost"
-) -> ssl.SSLObject:
-    """Play a TLS handshake in memory; the client's side of it."""
-    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
-    near = client.wrap_bio(down, up, server_hostname=name)
-    pending = [near, server.wrap_bio(up, down, server_side=True)]
-    for _ in range(10):
-        for side in list(pending):
-            try:
-                side.do_handshake()
-            except ssl.SSLWantReadError:
-                continue
-            pending.remove(side)
-    assert not pending
-    return near
-
-
 def test_a_plain_listener_has_none() -> None:
     assert server_context(Listener(address=Address(host="127.0.0.1"))) is None
 
@@ -61,7 +43,7 @@ def test_both_versions_are_spoken(
 ) -> None:
     client = certificates.client()
     client.minimum_version = client.maximum_version = version
-    near = handshake(client, context(certificates))
+    near, _ = shake_hands(client, context(certificates))
     assert near.version() == name
     assert near.getpeercert()
 
@@ -74,11 +56,12 @@ def test_tls_1_2_is_the_least(certificates: Certificates) -> None:
 def test_http_1_1_is_agreed_on(certificates: Certificates, offered: list[str]) -> None:
     client = certificates.client()
     client.set_alpn_protocols(offered)
-    assert handshake(client, context(certificates)).selected_alpn_protocol() == "http/1.1"
+    near, _ = shake_hands(client, context(certificates))
+    assert near.selected_alpn_protocol() == "http/1.1"
 
 
 def test_a_client_without_alpn_is_welcome(certificates: Certificates) -> None:
-    near = handshake(certificates.client(), context(certificates))
+    near, _ = shake_hands(certificates.client(), context(certificates))
     assert near.selected_alpn_protocol() is None
 
 
@@ -110,7 +93,8 @@ class TestHosts:
         client = ssl.create_default_context()
         client.check_hostname = False
         client.verify_mode = ssl.CERT_NONE
-        return handshake(client, server, name).getpeercert(binary_form=True)
+        near, _ = shake_hands(client, server, name)
+        return near.getpeercert(binary_form=True)
 
     def test_each_host_has_its_certificate(
         self, certificates: Certificates, other: Certificates
@@ -141,7 +125,7 @@ def test_versions_and_ciphers_are_those_that_are_configured(certificates: Certif
     )
     server = server_context(listener)
     assert server is not None
-    near = handshake(certificates.client(), server)
+    near, _ = shake_hands(certificates.client(), server)
     assert (near.version(), near.cipher()) == (
         "TLSv1.2",
         ("ECDHE-ECDSA-AES128-GCM-SHA256", "TLSv1.2", 128),

@@ -4,6 +4,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 import pytest
+from support.certificates import shake_hands
 from support.upstreams import Asker
 
 from fastws.config import model
@@ -37,25 +38,6 @@ def context(**more: object) -> ssl.SSLContext:
     made = group("wss://localhost:443", **more).peers[0].tls
     assert made is not None
     return made
-
-
-def handshake(
-    client: ssl.SSLContext, server: ssl.SSLContext, peer: Peer
-) -> tuple[ssl.SSLObject, ssl.SSLObject]:
-    """Play a TLS handshake in memory."""
-    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
-    near = client.wrap_bio(down, up, server_hostname=peer.server_name)
-    far = server.wrap_bio(up, down, server_side=True)
-    pending = [near, far]
-    for _ in range(10):
-        for side in list(pending):
-            try:
-                side.do_handshake()
-            except ssl.SSLWantReadError:
-                continue
-            pending.remove(side)
-    assert not pending
-    return near, far
 
 
 def test_the_config_becomes_peers() -> None:
@@ -153,23 +135,23 @@ class TestVerification:
     def test_refuses_a_stranger(self, certificates: Certificates) -> None:
         peer = group("wss://localhost:443").peers[0]
         with pytest.raises(ssl.SSLCertVerificationError):
-            handshake(context(), certificates.server(), peer)
+            shake_hands(context(), certificates.server(), peer.server_name)
 
     def test_refuses_the_wrong_name(self, certificates: Certificates) -> None:
         ca = str(certificates.authority)
         peer = group("wss://localhost:443", tls_ca=ca, tls_server_name="other.test").peers[0]
         with pytest.raises(ssl.SSLCertVerificationError, match=r"other\.test"):
-            handshake(context(tls_ca=ca), certificates.server(), peer)
+            shake_hands(context(tls_ca=ca), certificates.server(), peer.server_name)
 
     def test_accepts_tls_ca(self, certificates: Certificates) -> None:
         ca = str(certificates.authority)
         peer = group("wss://localhost:443", tls_ca=ca).peers[0]
-        near, _ = handshake(context(tls_ca=ca), certificates.server(), peer)
+        near, _ = shake_hands(context(tls_ca=ca), certificates.server(), peer.server_name)
         assert near.getpeercert()
 
     def test_off_accepts_anyone(self, certificates: Certificates) -> None:
         peer = group("wss://localhost:443").peers[0]
-        near, _ = handshake(context(tls_verify=False), certificates.server(), peer)
+        near, _ = shake_hands(context(tls_verify=False), certificates.server(), peer.server_name)
         assert near.version() == "TLSv1.3"
 
 
@@ -178,7 +160,7 @@ class TestProtocols:
         server = certificates.server()
         server.set_alpn_protocols(["h2", "http/1.1"])
         peer = group("wss://localhost:443").peers[0]
-        near, far = handshake(context(tls_verify=False), server, peer)
+        near, far = shake_hands(context(tls_verify=False), server, peer.server_name)
         assert near.selected_alpn_protocol() == far.selected_alpn_protocol() == "http/1.1"
 
     def test_tls_1_2_is_the_least(self) -> None:
@@ -188,7 +170,7 @@ class TestProtocols:
         server = certificates.server()
         server.maximum_version = ssl.TLSVersion.TLSv1_2
         peer = group("wss://localhost:443").peers[0]
-        near, _ = handshake(context(tls_verify=False), server, peer)
+        near, _ = shake_hands(context(tls_verify=False), server, peer.server_name)
         assert near.version() == "TLSv1.2"
 
 
