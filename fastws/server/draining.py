@@ -87,10 +87,10 @@ class Draining:
         else:
             self._peers = tuple(supervisor.peers.numbers_of(target))
             self._door = "" if self._peers else supervisor.door(target)
-        if self._asked.move and not self._retired:
-            raise FastwsError("only the tunnels of a worker can move")
         if not (self._retired or self._peers or self._door):
             raise FastwsError(f"there is no server, listener or worker {target}")
+        if self._asked.move and not self._retired:
+            raise FastwsError("only the tunnels of a worker can move")
 
     async def _shut(self, *, undo: bool) -> None:
         """Let the server or listener have no more connections, or let it have them again."""

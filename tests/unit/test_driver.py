@@ -32,6 +32,12 @@ class Stage:
         stack.callback(self._end)
         self._stack = stack
         self.clients = [self._open() for _ in range(COUNT)]
+        self.driver.tick()  # from now on they are silent
+        self.turn(COUNT)
+        assert not self.asked
+        now = self.loop.time()
+        while self.loop.time() == now:
+            self.turn()
 
     @property
     def asked(self) -> int:

@@ -263,6 +263,7 @@ def test_the_tunnels_of_a_worker_that_ends_meanwhile_need_no_closing() -> None:
         ({"target": "10.0.0.9:1"}, "there is no server, listener or worker 10.0.0.9:1"),
         ({"target": "7"}, "there is no server, listener or worker 7"),
         ({"target": "0"}, "there is no server, listener or worker 0"),
+        ({"target": "0", "move": True}, "there is no server, listener or worker 0"),
         ({"target": "10.0.0.1:1", "move": True}, "only the tunnels of a worker can move"),
         ({"target": "1", "undo": True}, "say which server or listener"),
         ({"undo": True}, "say which server or listener"),
