@@ -100,6 +100,9 @@ cdef enum:
     # A silent peer is asked after a minute, and then four times a minute.
     KEEPALIVE_IDLE = 60
     KEEPALIVE_INTERVAL = 15
+    # So many seconds later than a tunnel the system gives up a peer that takes nothing: it would
+    # only say that the connection is lost, and not why.
+    LATER = 2
 
 
 cdef inline void set_option(int fd, int level, int name, int value) noexcept nogil:
@@ -108,14 +111,16 @@ cdef inline void set_option(int fd, int level, int name, int value) noexcept nog
 
 
 cdef inline void tune(int fd, double stall) noexcept nogil:
-    """Small messages leave at once, and a peer that vanished is noticed: `stall` seconds without
-    an answer are its end. What is accepted from a listening socket inherits all this."""
+    """Small messages leave at once, and a peer that vanished is noticed: little more than `stall`
+    seconds without an answer are its end. What is accepted from a listening socket inherits all
+    this."""
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1)
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
     set_option(fd, IPPROTO_TCP, FASTWS_KEEPIDLE, KEEPALIVE_IDLE)
     set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL)
     if TCP_USER_TIMEOUT != -1 and stall:
-        set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, <int> min(stall * 1000, 2.0 ** 31 - 1))
+        set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+                   <int> min((stall + LATER) * 1000, 2.0 ** 31 - 1))
 
 
 cdef inline Py_ssize_t send_some(int fd, const uint8_t* data, size_t size,

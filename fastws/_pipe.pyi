@@ -9,7 +9,10 @@ def may_close_with(code: int) -> bool:
 
 @final
 class Rules:
-    """What a route asks of its tunnels. Sizes in bytes, times in seconds, 0 for no limit."""
+    """What a route asks of its tunnels. Sizes in bytes, times in seconds.
+
+    0 is no limit, but for ``close`` and ``linger`` no time.
+    """
 
     def __init__(
         self,

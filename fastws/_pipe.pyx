@@ -42,7 +42,8 @@ def may_close_with(code):
 
 @cython.final
 cdef class Rules:
-    """What a route asks of its tunnels. Sizes in bytes, times in seconds, 0 for no limit."""
+    """What a route asks of its tunnels. Sizes in bytes, times in seconds. 0 is no limit, but for
+    `close` and `linger` no time."""
 
     def __init__(self, *, uint64_t max_message=0, bint validate_utf8=False,
                  size_t queued_bytes=64 * 1024, double idle=0, double stall=60,

@@ -108,6 +108,7 @@ cdef class Tunnel(Relay):
 
     # private: the clock
     cdef inline uint64_t _moved(self)
+    cdef int _wind_up(self, double now) except -1
     cdef double _patience(self, bint queued) noexcept
     cdef bint _handshake_over(self, Side side) noexcept
     cdef int _expire(self, bint queued) except -1

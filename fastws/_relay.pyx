@@ -5,6 +5,7 @@ from os import urandom
 from struct import Struct
 from zlib import crc32
 
+from libc.math cimport INFINITY
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
 
 from fastws._frame cimport (
@@ -26,6 +27,9 @@ cdef int MISSES = 2
 # close frame; and how long the client then waits for the last answers; in seconds.
 cdef double GRACE = 0.1
 cdef double ANSWERS = 0.5
+
+# A frame that a close frame of ours waits behind has a second more for so many bytes.
+cdef double PACE = 1024
 
 # A tunnel's state in bytes, for another process on this machine, of another release perhaps: who
 # changes what stands there, or what it means, counts the version up.
@@ -159,6 +163,8 @@ cdef class Tunnel(Relay):
         if end.gone:
             return 0
         end.finishing = end.finished = end.released = end.gone = True
+        # What still comes for it goes nowhere, and is no progress.
+        self._to(side).ended = True
         self._unpause(self._other(side))
         self.eof(side)
         if self.ends[self._other(side)].gone:
@@ -175,18 +181,11 @@ cdef class Tunnel(Relay):
     cdef int tick(self, double now) except -1:
         """Look at the clock (seconds, monotonic); to be called a few times per shortest limit."""
         cdef bint queued = self._queued(DOWNSTREAM) != 0 or self._queued(UPSTREAM) != 0
-        cdef uint64_t moved = self._moved()
-        cdef double patience
         if self.rules.ping and self.ending == OPEN:
             self._ask_if_silent(DOWNSTREAM, now)
             self._ask_if_silent(UPSTREAM, now)
-        if self._stale or moved != self._marked:
-            self._stale = False
-            self._marked = moved
-            self._marked_at = now
-            return 0
-        patience = self._patience(queued)
-        if patience and now - self._marked_at >= patience:
+        self._wind_up(now)
+        if now - self._marked_at >= self._patience(queued):
             self._marked_at = now
             self._expire(queued)
         return 0
@@ -440,11 +439,26 @@ cdef class Tunnel(Relay):
         return (self.upward.forwarded - self._untaken(UPSTREAM)
                 + self.downward.forwarded - self._untaken(DOWNSTREAM))
 
+    cdef int _wind_up(self, double now) except -1:
+        """Let the clock begin anew if there was progress."""
+        cdef uint64_t moved = self._moved()
+        cdef double earned
+        if self._stale or not (self.upward.stopping or self.downward.stopping):
+            if self._stale or moved != self._marked:
+                self._marked_at = now
+        else:
+            # A frame that drips would hold our close frame, and the tunnel, for ever.
+            earned = (moved - self._marked) / PACE
+            self._marked_at = min(now, self._marked_at + earned)
+        self._stale = False
+        self._marked = moved
+        return 0
+
     cdef double _patience(self, bint queued) noexcept:
         if queued:
-            return self.rules.stall
+            return self.rules.stall or INFINITY
         if self.ending == OPEN:
-            return self.rules.idle
+            return self.rules.idle or INFINITY
         if self.ending == IDLE:
             return min(self.rules.close, self.rules.idle)
         if (self.ends[DOWNSTREAM].eof or self.ends[UPSTREAM].eof

@@ -5,7 +5,7 @@ import re
 # As head.pyx has it: nothing else is the line of a request.
 _LINE = re.compile(rb"([A-Z-]+) (/[!-~]*) HTTP/1\.([01])")
 _END_OF_LINE = re.compile(rb"[\r\n]")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)\r\n")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*+([^\r\n]*+)\r\n")
 # What a line of a log may get of it: nginx's large_client_header_buffers.
 _MOST_BYTES = 8192
 _MOST_FIELDS = 100

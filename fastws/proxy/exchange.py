@@ -109,8 +109,11 @@ class Exchange(Caller):
         self.stale = self._reused and not self._heard
         session, self._session = self._session, None
         if session:
-            why = f"it was lost: {exc}" if exc else "it closed the connection"
-            session.unanswered(UpstreamReject(f"The upstream gave no answer; {why}."))
+            answer = "whole answer" if self._heard else "answer"
+            why = "it closed the connection"
+            if isinstance(exc, OSError):
+                why = f"it was lost: {exc.strerror or exc}"
+            session.unanswered(UpstreamReject(f"The upstream gave no {answer}; {why}."))
 
     def abandon(self) -> None:
         """Hang up: the answer is of no interest any more."""

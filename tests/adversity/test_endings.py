@@ -6,7 +6,7 @@ import pytest
 from support.frames import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_payload
 from support.proxy import Proxy
 from support.raw import Upstream, Wire, meanwhile, tunnel
-from support.waiting import SOON
+from support.waiting import SOON, until
 
 MIB = 1 << 20
 abruptly = pytest.mark.parametrize("end", [Wire.close, Wire.reset], ids=["FIN", "RST"])
@@ -218,6 +218,19 @@ def test_a_half_closed_tunnel_has_a_deadline(upstream: Upstream) -> None:
         for wire in (server, client):
             wire.sock.settimeout(SOON)
             assert {frame.opcode for frame in wire.read_to_end()} <= {CLOSE}
+
+
+@pytest.mark.parametrize("direction", ["from client", "from upstream"])
+def test_a_side_that_talks_to_nobody_is_let_go(upstream: Upstream, direction: str) -> None:
+    """It takes no notice of a close frame, nor of the end, and goes on sending."""
+    settings = {"timeouts.linger": "0.5", "timeouts.close": "0.5"}
+    with Proxy(upstream, settings=settings) as proxy, tunnel(proxy, upstream) as (client, server):
+        talker, leaver = (client, server) if direction == "from client" else (server, client)
+        leaver.reset()
+        with pytest.raises(ConnectionError):
+            until(lambda: talker.send_text("are you there?"))
+        ended_by = "upstream_lost" if talker is client else "client_lost"
+        assert proxy.event("tunnel_closed")["ended_by"] == ended_by
 
 
 # -- the last bytes -----------------------------------------------------------------------------

@@ -404,6 +404,21 @@ def test_a_connection_that_ends_inside_the_head_is_forgotten(
     upstream.expect_nobody()
 
 
+def test_a_head_of_blanks_that_breaks_off_does_not_stop_the_others(
+    proxy: Proxy, upstream: Upstream
+) -> None:
+    with tunnel(proxy, upstream) as (other, server):
+        for end in (Wire.reset, Wire.close, Wire.half_close):
+            with connect(proxy) as client:
+                client.send(b"GET / HTTP/1.1\r\nX:" + b" " * 60_000)
+                client.arrive()
+                port = client.port
+                end(client)
+                proxy.event("handshake_refused", port=port, status=400)
+        other.send_text("still here")
+        assert server.read_message() == b"still here"
+
+
 def test_a_client_that_leaves_before_the_101_frees_the_upstream(
     proxy: Proxy, upstream: Upstream
 ) -> None:

@@ -880,6 +880,38 @@ class TestClock:
         tunnel.clock(130)
         assert tunnel.log == [("abort", DOWN), ("abort", UP)]
 
+    def test_no_time_for_an_answer_to_a_close(self) -> None:
+        tunnel = opened(close=0)
+        tunnel.clock(99)
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
+        tunnel.clock(100)
+        assert tunnel.log == [("abort", DOWN), ("abort", UP)]
+
+    @both_ways
+    def test_a_frame_that_drips_does_not_hold_our_close_frame(self, side: Side) -> None:
+        tunnel = opened(close=30)
+        tunnel.receive(side, by(side, BINARY, bytes(1000))[:20])
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
+        for now in range(100, 130):
+            tunnel.receive(side, b"x")
+            tunnel.clock(now)
+        assert tunnel.log == []
+        tunnel.receive(side, b"x")
+        tunnel.clock(131)
+        assert tunnel.log == [("abort", DOWN), ("abort", UP)]
+
+    @both_ways
+    def test_a_large_frame_that_moves_has_its_time(self, side: Side) -> None:
+        tunnel = opened(close=30)
+        sent = by(side, BINARY, bytes(1_000_000))
+        tunnel.receive(side, sent[:20])
+        tunnel.shut_down(1001, b"", Ending.SHUTDOWN)
+        for now, at in enumerate(range(20, len(sent), 5000), start=100):
+            tunnel.receive(side, sent[at : at + 5000])
+            tunnel.clock(now)
+        frame, close = got(tunnel, other(side))
+        assert (len(frame.payload), close.close) == (1_000_000, (1001, ""))
+
     def test_a_side_that_never_ends_its_connection(self) -> None:
         tunnel = opened(close=30, linger=5)
         for side in SIDES:
@@ -899,6 +931,13 @@ class TestClock:
         assert tunnel.log[1:] == [("abort", DOWN), ("abort", UP)]
 
     @both_ways
+    def test_no_time_for_a_half_open_connection(self, side: Side) -> None:
+        tunnel = opened(linger=0)
+        tunnel.receive_eof(side)
+        tunnel.clock(0)
+        assert tunnel.log[1:] == [("abort", DOWN), ("abort", UP)]
+
+    @both_ways
     def test_a_half_open_connection_that_is_used(self, side: Side) -> None:
         tunnel = opened(linger=5)
         tunnel.receive_eof(side)
@@ -907,6 +946,19 @@ class TestClock:
             tunnel.receive(other(side), sent)
             tunnel.clock(now)
         assert ("abort", side) not in tunnel.log
+
+    @both_ways
+    def test_what_comes_for_a_lost_side_is_no_progress(self, side: Side) -> None:
+        tunnel = opened(linger=5)
+        tunnel.receive(other(side), by(other(side), TEXT, b"before"))
+        tunnel.lose(side)
+        pipe = tunnel.upward if side == UP else tunnel.downward
+        forwarded = pipe.forwarded
+        for now in (0, 4, 5):
+            tunnel.receive(other(side), by(other(side), TEXT, b"nobody listens"))
+            tunnel.clock(now)
+        assert (pipe.forwarded, pipe.messages) == (forwarded, 1)
+        assert tunnel.log[-1] == ("abort", other(side))
 
     @both_ways
     def test_stall(self, side: Side) -> None:

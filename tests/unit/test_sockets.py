@@ -235,6 +235,12 @@ def test_a_reset_ends_the_connection_with_its_error(stage: Stage) -> None:
     assert isinstance(protocol.error, ConnectionResetError)
 
 
+def test_a_tunnel_gives_up_a_stalled_peer_before_the_system_does(stage: Stage) -> None:
+    wire, protocol = stage.accepted()
+    with wire, socket.socket(fileno=os.dup(protocol.transport.fileno())) as sock:
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == (60 + 2) * 1000
+
+
 def test_many_connections_end_in_every_way_at_once(either: Stage) -> None:
     pairs = [either.accepted() for _ in range(60)]
     for number, (wire, protocol) in enumerate(pairs):

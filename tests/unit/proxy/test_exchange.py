@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -132,14 +133,26 @@ def test_endless_interim_answers_come_to_the_limit_of_a_head(session: Session) -
     assert session.told.count(("interim", 103)) == 1000 // len(HINTS)
 
 
-@pytest.mark.parametrize("error", [None, ConnectionResetError("reset by peer")])
-def test_a_connection_lost_before_the_answer(session: Session, error: Exception | None) -> None:
+RESET = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+
+
+@pytest.mark.parametrize(
+    ("came", "error", "reason"),
+    [
+        (b"", None, "no answer; it closed the connection."),
+        (OK[:10], None, "no whole answer; it closed the connection."),
+        (HINTS, RESET, "no whole answer; it was lost: Connection reset by peer."),
+        (b"", OSError("no more"), "no answer; it was lost: no more."),
+    ],
+)
+def test_a_connection_lost_before_the_answer(
+    session: Session, came: bytes, error: Exception | None, reason: str
+) -> None:
     asking, _ = connected(session)
-    asking.data_received(OK[:10])
+    if came:
+        asking.data_received(came)
     asking.connection_lost(error)
-    (word, status, reason) = session.told[-1]
-    assert (word, status) == ("unanswered", 502)
-    assert ("reset by peer" if error else "closed") in reason
+    assert session.told[-1] == ("unanswered", 502, f"The upstream gave {reason}")
     assert not asking.stale
 
 
