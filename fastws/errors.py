@@ -42,6 +42,8 @@ class Reject(Exception):  # noqa: N818 - an answer to give, not a fault of ours
 
     # What the client gets to read, where the reason is for the log alone.
     told = ""
+    # The status by which a site finds what takes its place, if that is another one.
+    page: int | None = None
 
     def __init__(
         self, status: int, reason: str, headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -50,6 +52,17 @@ class Reject(Exception):  # noqa: N818 - an answer to give, not a fault of ours
         self.reason = reason
         self.headers = headers
         super().__init__(f"{status}: {reason}")
+
+
+class NoTlsReject(Reject):
+    """Plain HTTP came to a listener for TLS."""
+
+    page = 497  # nginx's
+
+    def __init__(self) -> None:
+        super().__init__(
+            400, "This is plain HTTP, but this listener speaks TLS; use https:// or wss://."
+        )
 
 
 class SlowPattern(Reject):

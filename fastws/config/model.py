@@ -239,7 +239,7 @@ class Timeouts(_Struct, frozen=True, kw_only=True):
     # For the body of a plain request to arrive, and a second more for each KiB: then 408. nginx's
     # client_body_timeout begins anew with each read, so that it never ends a slow attack.
     body: PositiveSeconds = 60.0
-    # For the next request on a connection. nginx: keepalive_timeout.
+    # For the next request on a connection; 0: each has one request. nginx: keepalive_timeout.
     keepalive: Seconds = 75.0
     # Silence in both directions that ends a tunnel, or in the body of an answer; 0: never.
     idle: Seconds = 0.0

@@ -17,7 +17,7 @@ cdef enum:
 
 
 cpdef bytes plain_request(RequestHead head, Forwarded forwarded, edits=*, bytes target=*,
-                          bytes method=*, bytes host=*)
+                          bytes method=*, bytes host=*, bint bodiless=*)
 cpdef bytes relayed_response(ResponseHead response, bytes lines=*, hidden=*, bytes connection=*,
                              bint chunked=*, bytes status=*)
 

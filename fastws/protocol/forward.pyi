@@ -25,11 +25,13 @@ def plain_request(
     target: bytes | None = None,
     method: bytes | None = None,
     host: bytes = b"",
+    bodiless: bool = False,
 ) -> bytes:
     """Build the head of a request that is no upgrade.
 
-    ``edits`` take the place of ``forwarded``, ``target`` that of the client's. With a ``method``
-    of its own the request has no body. ``host`` is for a request in HTTP/1.0 that names none.
+    ``edits`` take the place of ``forwarded``, ``target`` and ``method`` that of the client's.
+    ``host`` is for a request in HTTP/1.0 that names none. If it is ``bodiless``, the body that the
+    client sends does not follow.
     """
 
 def relayed_response(

@@ -21,16 +21,18 @@ from fastws.protocol.headers cimport (
 # the request
 
 cpdef bytes plain_request(RequestHead head, Forwarded forwarded, edits=None, bytes target=None,
-                          bytes method=None, bytes host=b""):
+                          bytes method=None, bytes host=b"", bint bodiless=False):
     cdef uint32_t dropped = HOP_BY_HOP | 1 << CONTENT_LENGTH
     cdef bytes last = b""
     if method is None:
         method = head.method
-        if head.chunked():
-            dropped = UNCHUNKED
-            last = b"Transfer-Encoding: chunked\r\n"
-        elif has(&head.table, CONTENT_LENGTH):
-            last = b"Content-Length: %d\r\n" % head.length
+    if bodiless and head.has_body:
+        last = b"Content-Length: 0\r\n"
+    elif head.chunked():
+        dropped = UNCHUNKED
+        last = b"Transfer-Encoding: chunked\r\n"
+    elif has(&head.table, CONTENT_LENGTH):
+        last = b"Content-Length: %d\r\n" % head.length
     if edits is None and not has(&head.table, HOST):
         last += b"Host: %b\r\n" % host
     return edited(head, method, target, forwarded, edits, dropped, last)

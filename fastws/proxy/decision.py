@@ -72,12 +72,20 @@ class Incoming(Protocol):
     def trace(self) -> Trace:
         """What it has come to."""
 
+    @property
+    def intact(self) -> bool:
+        """Whether it can still be passed on as it came: of its body, nothing is gone."""
+
     # What stands for it at its site, if a router has sites.
     visit: Visit | None
 
 
 class Visit(Protocol):
     """A request at a site, as who answers it sees it; its trace says what it came to."""
+
+    @property
+    def method(self) -> bytes:
+        """What an upstream is asked with: the client's method, until a page is asked for."""
 
     @property
     def client(self) -> tuple[str, int]:

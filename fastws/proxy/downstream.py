@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fastws._driver import own_address, peer_address
-from fastws.errors import HANG_UP, Reject
+from fastws.errors import HANG_UP, NoTlsReject, Reject
 from fastws.protocol.handshake import judge
 from fastws.protocol.head import RequestHead
 from fastws.protocol.host import written
@@ -45,6 +45,7 @@ class Downstream(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_astray",
         "_context",
         "_dropped",
         "_early",
@@ -84,6 +85,7 @@ class Downstream(asyncio.Protocol):
         self.port = 0
         self.client = "unix:"
         self.address = self.client  # the connection's own, whoever the client is
+        self._astray = False  # it speaks no TLS where it should
         self._context = context
         self._settings = context.settings
         self.head = RequestHead(self._settings.limits)
@@ -173,6 +175,11 @@ class Downstream(asyncio.Protocol):
         """The PROXY header as long as it is not whole; None where there is none to wait for."""
         return self.announced if self.announced and not self.announced.complete else None
 
+    def lacks_tls(self) -> None:
+        """Take note that TLS was expected, and plain HTTP is what comes: it is refused."""
+        self.tls = False
+        self._astray = True
+
     # what a session wants
 
     @property
@@ -190,7 +197,8 @@ class Downstream(asyncio.Protocol):
     @property
     def keeps_alive(self) -> bool:
         """Whether another request may follow this one."""
-        return self.head.keeps_alive and not self._context.leaving
+        waits = self._settings.timeouts.keepalive > 0
+        return waits and self.head.keeps_alive and not self._context.leaving
 
     def write(self, data: bytes) -> None:
         """Write what no peer sends as a body: heads, and answers of our own."""
@@ -382,6 +390,8 @@ class Downstream(asyncio.Protocol):
         context = self._context
         context.watchdog.forget(self)
         self._end_head()
+        if self._astray:
+            raise NoTlsReject
         if self._surplus:
             raise Reject(503, "Too many connections; try again in a while.")
         if context.draining:

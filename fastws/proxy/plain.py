@@ -8,6 +8,7 @@ from fastws.errors import Reject, UpstreamReject
 from fastws.protocol.body import StreamBody
 from fastws.protocol.forward import plain_request, relayed_response
 from fastws.proxy.answer import HALF_CLOSED
+from fastws.proxy.decision import Forward
 from fastws.proxy.session import CLIENT_GONE, Session
 from fastws.proxy.upload import Upload
 
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
 
     from fastws.protocol.head import RequestHead, ResponseHead
     from fastws.proxy.context import Context
-    from fastws.proxy.decision import Forward, Reply
+    from fastws.proxy.decision import Reply
     from fastws.proxy.downstream import Downstream
     from fastws.proxy.settings import Settings
     from fastws.upstream.peer import Peer
+
+# A body that came to this is not to be passed on, whoever answers.
+_FAULTS_OF_BODIES = frozenset({400, 408, 413})
 
 # RFC 9110 section 9.2.2: to send one of these twice does no more than to send it once.
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
@@ -31,10 +35,10 @@ class PlainRequest(Session):
     """Relays a request and its answer; both connections may serve another one after that."""
 
     __slots__ = (
+        "_bodiless",
         "_delimited",
         "_half_closed",
         "_keep",
-        "_method",
         "_reusable",
         "_since",
         "_status",
@@ -48,7 +52,7 @@ class PlainRequest(Session):
         self._upload = (
             Upload(self, downstream, context.watchdog) if downstream.head.has_body else None
         )
-        self._method: bytes | None = None  # one that takes the place of the client's
+        self._bodiless = False  # what is asked goes on without the body
         self._half_closed = False
         self._delimited = True  # the client can tell whether the answer is whole
         self._keep = False  # the client's connection, behind the answer
@@ -56,12 +60,19 @@ class PlainRequest(Session):
         self._status = 0
         self._since = context.loop.time()
 
+    # what a router asks
+
+    @property
+    def intact(self) -> bool:
+        """Whether it can still be passed on as it came, or without a body that is at fault."""
+        return self._bodiless or self._upload is None or self._upload.intact
+
     # what the upstream says
 
     def connected(self) -> None:
         """Send the body behind the head that went out."""
         super().connected()
-        if self._upload and self._method is None:
+        if self._upload and not self._bodiless:
             self._send_body(self._upload)
         else:
             self._await_answer()
@@ -207,8 +218,9 @@ class PlainRequest(Session):
             self._forwarded(),
             self._forward.edits,
             self._forward.target,
-            self._method,
+            self._asked,
             peer.host,
+            self._bodiless,
         )
 
     def _dial(self, peer: Peer) -> None:
@@ -242,7 +254,7 @@ class PlainRequest(Session):
 
     def _repeatable(self) -> bool:
         safe = self._asked in _IDEMPOTENT or "non_idempotent" in self._forward.next_upstream.on
-        upload = None if self._method else self._upload
+        upload = None if self._bodiless else self._upload
         return safe and (upload is None or upload.rewind())
 
     # private: the answer
@@ -261,7 +273,7 @@ class PlainRequest(Session):
 
     @property
     def _asked(self) -> bytes:
-        return self._method or self._head.method
+        return self.visit.method if self.visit else self._head.method
 
     @property
     def _connection(self) -> bytes:
@@ -270,11 +282,14 @@ class PlainRequest(Session):
             return b"close"
         return b"keep-alive" if self._head.version == (1, 0) else b""
 
+    def _in_place_of(self, reject: Reject) -> Reply | Forward | None:
+        self._bodiless = reject.status in _FAULTS_OF_BODIES
+        return super()._in_place_of(reject)
+
     def _follow(self, decision: Reply | Forward) -> None:
-        """Answer in another way; what another upstream is asked has no body."""
-        if self._upload:
-            self._upload.stop()
-        self._method = b"HEAD" if self._head.method == b"HEAD" else b"GET"
+        """Answer in another way; another upstream gets the body, too, if that is still here."""
+        if self._upload and isinstance(decision, Forward):
+            self._bodiless = self._bodiless or not self._upload.rewind()
         super()._follow(decision)
 
     def _reply(self, reply: Reply) -> None:

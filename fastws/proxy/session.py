@@ -96,6 +96,11 @@ class Session:
         """The client's address."""
         return self.downstream.host
 
+    @property
+    def intact(self) -> bool:
+        """Whether it can still be passed on as it came."""
+        return True
+
     # what the upstream says
 
     def connected(self) -> None:
@@ -270,7 +275,7 @@ class Session:
 
     def _in_place_of(self, reject: Reject) -> Reply | Forward | None:
         """Return what takes the place of an error of our own."""
-        return self.visit.instead(reject.status) if self.visit else None
+        return self.visit.instead(reject.page or reject.status) if self.visit else None
 
     def _instead(self, status: int) -> Reply | Forward | None:
         """Return what takes the place of an answer."""

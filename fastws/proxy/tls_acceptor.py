@@ -40,7 +40,8 @@ class TlsAcceptor:
     """Accepts at a listening socket, and hands each connection to ``factory()`` when its TLS is up.
 
     Where ``factory()`` waits for a PROXY header, that is read first. What is malformed, or not done
-    with all this within ``timeouts.head``, ends the connection.
+    with all this within ``timeouts.head``, ends the connection. Plain HTTP is handed on, too, for
+    it to get an answer that can be read.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class _Newcomer(asyncio.Protocol):
         self._client = written(*peer_address(sock.fileno()))
         self._downstream = acceptor.factory()
         self._awaited = 0  # bytes of a record
+        self._plain = False  # what came begins as HTTP does
         self._shaking: asyncio.Task[None] | None = None
         self._over = False
         self._context.rests(self)
@@ -126,7 +128,7 @@ class _Newcomer(asyncio.Protocol):
     # what the loop says
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """TLS is up."""
+        """Hand it on: TLS is up, or there will be none."""
         self._leave()
         transport.set_protocol(self._downstream)
         self._downstream.connection_made(transport)
@@ -167,6 +169,7 @@ class _Newcomer(asyncio.Protocol):
         data = self._sock.recv(_HEADER + _LONGEST, socket.MSG_PEEK)
         if not data:
             raise ConnectionResetError
+        self._plain = b"A" <= data[:1] <= b"Z"
         size = _record(data)
         if len(data) >= size or size == self._awaited:
             self._await_bytes(1)
@@ -180,23 +183,30 @@ class _Newcomer(asyncio.Protocol):
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
 
     def _begin(self) -> None:
-        """Shake hands, if there is still somebody to do it with."""
+        """Go on, if there is still somebody to do it with."""
         if not self._over:
-            self._shaking = self._context.loop.create_task(self._shake_hands())
+            self._shaking = self._context.loop.create_task(self._hand_on())
 
-    async def _shake_hands(self) -> None:
-        timeouts = self._acceptor.timeouts
+    async def _hand_on(self) -> None:
         try:
-            await self._context.loop.connect_accepted_socket(
-                lambda: self,
-                self._sock,
-                ssl=self._acceptor.tls,
-                ssl_handshake_timeout=2 * timeouts.head,  # ours is over before
-                ssl_shutdown_timeout=max(timeouts.linger, 0.1),  # the loop takes no zero
-            )
+            if self._plain:
+                self._downstream.lacks_tls()
+                await self._context.loop.connect_accepted_socket(lambda: self, self._sock)
+            else:
+                await self._shake_hands()
         except OSError as error:
             if not self._over:
                 self._fail(_why(error))
+
+    async def _shake_hands(self) -> None:
+        timeouts = self._acceptor.timeouts
+        await self._context.loop.connect_accepted_socket(
+            lambda: self,
+            self._sock,
+            ssl=self._acceptor.tls,
+            ssl_handshake_timeout=2 * timeouts.head,  # ours is over before
+            ssl_shutdown_timeout=max(timeouts.linger, 0.1),  # the loop takes no zero
+        )
 
     def _leave(self) -> None:
         self._over = True

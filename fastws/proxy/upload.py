@@ -66,6 +66,11 @@ class Upload:
         """Bytes of the body that came, framing included."""
         return self._pump.moved if self._pump else 0
 
+    @property
+    def intact(self) -> bool:
+        """Whether what came of it is all here, so that it may be started again."""
+        return self.moved <= len(self._early)
+
     def start(
         self, transport: asyncio.Transport, timeouts: Timeouts, *, max_body: int, most: int
     ) -> None:
@@ -93,11 +98,10 @@ class Upload:
 
     def rewind(self) -> bool:
         """Take back what was sent, if all of it is here; then it may be started again."""
-        sent = self.moved
-        if sent > len(self._early):
+        if not self.intact:
             return False
         if self.over:
-            self._early = self._early[:sent]  # what came behind it was given back
+            self._early = self._early[: self.moved]  # what came behind it was given back
             self.over = False
         else:
             self.stop()

@@ -52,9 +52,9 @@ def test_it_is_logged_why_there_is_no_tls(
     stranger.minimum_version = stranger.maximum_version = version
     with secure(upstream, certificates) as proxy:
         with connect(proxy) as client:
-            client.send(b"GET / HTTP/1.1\r\n\r\n")
+            client.send(b"hello, who are you?\r\n")
             failed = proxy.event("tls_failed", port=client.port)
-        assert failed["reason"] == "TLS failed: http request."
+        assert failed["reason"].startswith("TLS failed: ")
         assert failed["level"] == "debug"
         assert failed["listener"] == "wss://127.0.0.1:0"
         with connect(proxy) as client:
@@ -63,6 +63,23 @@ def test_it_is_logged_why_there_is_no_tls(
                 stranger.wrap_socket(client.sock, server_hostname="localhost")
             failed = proxy.event("tls_failed", port=port)
         assert failed["reason"] == "TLS failed: tlsv1 alert unknown ca."
+
+
+def test_plain_http_is_answered_and_nobody_is_asked(
+    upstream: Upstream, certificates: Certificates
+) -> None:
+    with secure(upstream, certificates) as proxy:
+        with connect(proxy) as client:
+            client.send(request() + request())
+            answer = client.read_head()
+            assert answer.status == 400
+            assert b"this listener speaks TLS" in client.read_all()
+        refused = proxy.event("handshake_refused", status=400)
+        assert "this listener speaks TLS" in refused["reason"]
+        with arrive(proxy, certificates.client()) as client:
+            client.send(request("/over-tls"))
+            with upstream.accept() as server:
+                assert server.read_head().target == "/over-tls"
 
 
 def test_nobody_waits_for_those_who_say_nothing_when_it_ends(

@@ -73,11 +73,14 @@ class Ask(NamedTuple):
     method: str = "GET"
     port: int = 0  # which of those that the proxy listens on
     before: bytes = b""  # what the connection begins with
+    body: str = ""
 
     def __str__(self) -> str:
         marks = [f"{self.method} {self.host}{self.target}", *self.headers]
         if self.port:
             marks.append(f"({PORTS[self.port]})")
+        if self.body:
+            marks.append(f"with {self.body!r}")
         if self.before:
             marks.append(f"behind {self.before[:24]!r}")
         return " ".join(marks)
@@ -89,7 +92,7 @@ class Seen(NamedTuple):
     status: int
     headers: list[str]
     body: bytes
-    backend: list[tuple[str, list[str]]]  # the request line and the headers that it saw
+    backend: list[tuple[str, list[str], bytes]]  # the request lines, headers and bodies it saw
 
 
 def asks(host: str, *targets: str) -> list[Ask]:
@@ -245,7 +248,21 @@ ASKS = [
         "/x", "/x?answer-404", "/gone/", "/own/", "/code/", "/ok/", "/named/", "/namedeq/", "/url/",
         "/url301/", "/text/", "/intercept/?answer-404", "/intercept/?answer-500", "/intercept/x",
         "/intercepteq/?answer-404", "/proxied/x", "/dead/", "/deadeq/x", "/alone/",
-        "/recursive/", "/var/?p=a%20b", "/missing.html",
+        "/recursive/", "/var/?p=a%20b", "/missing.html", "/named302/", "/named302eq/",
+        "/named403/", "/named204/", "/page403/",
+    ),
+    *(
+        Ask("errors.test", target, ("Content-Length: 5",), method, body="hello")
+        for target in (
+            "/deadeq/x", "/deadpage/", "/proxied/x", "/page404/", "/large/", "/largepage/",
+            "/tried/?answer-404", "/tried/?answer-500", "/dead/", "/intercepteq/?answer-404",
+        )
+        for method in ("POST", "PUT", "DELETE")
+    ),
+    *(
+        Ask("errors.test", target, method=method)
+        for target in ("/deadeq/x", "/deadpage/", "/proxied/x", "/page404/")
+        for method in ("HEAD", "POST", "DELETE")
     ),
     *asks(
         "own.test",
@@ -268,6 +285,11 @@ ASKS = [
         "/inherit/out/x", "/methods2/x",
     ),
     Ask("access.test", "/methods/x", method="HEAD"),
+    *(
+        Ask("access.test", target, method=method)
+        for target in ("/methods/x", "/returns/", "/rewrites/", "/rewrites2/x")
+        for method in ("GET", "POST", "DELETE")
+    ),
     *(Ask("real.test", path, ("X-Forwarded-For: 192.0.2.7",)) for path in ("/x", "/only/x")),
     Ask("real.test", "/x", ("X-Forwarded-For: 192.0.2.1, 192.0.2.7",)),
     Ask("real.test", "/x", ("X-Forwarded-For: nonsense",)),
@@ -318,6 +340,7 @@ class Backend:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self._listener.getsockname()[1]
         self.heads: list[bytes] = []
+        self.bodies: list[bytes] = []
         self._thread = threading.Thread(target=self._accept)
         self._thread.start()
         return self
@@ -336,7 +359,10 @@ class Backend:
     def _serve(self, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as stream, suppress(OSError):
             while lines := list(takewhile(bool, iter(stream.readline, b"\r\n"))):
-                self.heads.append(b"".join(lines))
+                head = b"".join(lines)
+                length = re.search(rb"(?i)\ncontent-length: (\d+)", head)
+                self.heads.append(head)
+                self.bodies.append(stream.read(int(length[1])) if length else b"")
                 target = lines[0].split(b" ")[1].decode()
                 answer = next(a for name, a in ANSWERS.items() if name in target)
                 connection.sendall(answer)
@@ -391,18 +417,23 @@ def _each_driver() -> None:
 
 def ask(wish: Ask, proxy: Running, backend: Backend, extra: tuple[str, ...]) -> Seen:
     backend.heads.clear()
+    backend.bodies.clear()
     lines = [f"{wish.method} {wish.target} HTTP/1.1", f"Host: {wish.host}", *wish.headers, *extra]
     with socket.create_connection(("127.0.0.1", proxy.ports[wish.port]), PATIENCE) as client:
         client.settimeout(PATIENCE)
-        client.sendall(wish.before + "\r\n".join([*lines, "", ""]).encode())
+        client.sendall(wish.before + "\r\n".join([*lines, "", wish.body]).encode())
         data = b""
         while more := client.recv(65536):
             data += more
     head, _, body = (data or HUNG_UP).partition(b"\r\n\r\n")
     first, *headers = head.decode("latin-1").split("\r\n")
     known = [
-        (lines[0], lines[1:])
-        for lines in (head.decode("latin-1").split("\r\n")[:-1] for head in backend.heads)
+        (lines[0], lines[1:-1], body)
+        for lines, body in zip(
+            (head.decode("latin-1").split("\r\n") for head in backend.heads),
+            backend.bodies,
+            strict=True,
+        )
     ]
     return normal(Seen(int(first.split(" ")[1]), headers, body, known), proxy)
 
@@ -430,8 +461,12 @@ def normal(seen: Seen, proxy: Running) -> Seen:
         body = b"(a page of its own)"
         headers = [each for each in headers if name(each) != "content-type"]
     backend = [
-        (same(line), host_first([same(each) for each in lines if name(each) not in APART_BACKEND]))
-        for line, lines in seen.backend
+        (
+            same(line),
+            host_first([same(each) for each in lines if name(each) not in APART_BACKEND]),
+            body,
+        )
+        for line, lines, body in seen.backend
     ]
     return Seen(seen.status, sorted(headers), body, backend)
 

@@ -60,6 +60,8 @@ CASES = [
     Case("/text", answers=()),
     Case("/text", method="HEAD", answers=()),
     Case("/fallback", answers=(OOPS, OK)),
+    Case("/fallback", ("Content-Length: 5",), (OOPS, OK), "POST", b"hello"),
+    Case("/page", ("Content-Length: 5",), (OOPS, OK), "POST", b"hello"),
     Case("/named/x", ("X-Header: bare",)),
     Case("/named/json/x", ('X-Header: "\\\xe9',)),
     Case("/named/json/%0a%09%01"),

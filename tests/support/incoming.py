@@ -45,6 +45,7 @@ class Incoming:
         assert self.request.feed(head.encode("latin-1")) == b""
         self.downstream = Connection(host, listener, tls=tls)
         self.handshake = handshake
+        self.intact = True
         self.trace = Trace(0.0)
         self.visit: Visit | None = None
 

@@ -12,6 +12,7 @@ class Visiting:
     """A request from 192.0.2.7, port 7, for whose errors there is this page."""
 
     client = ("192.0.2.7", 7)
+    method = b"GET"
 
     def __init__(self, page: Reply | Forward | None = None) -> None:
         self.page = page

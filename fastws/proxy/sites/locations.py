@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from fastws.config import model
     from fastws.proxy.sites.actions import Action, Actions
+    from fastws.proxy.sites.steps import Do
     from fastws.proxy.sites.variables import Variables
     from fastws.proxy.sites.visit import Visit
 
@@ -40,7 +41,7 @@ class Location:
             return actions.make(action, size)
 
         self.action = make(written.action)
-        self.steps = compile_steps(written.steps, variables, make)
+        self._steps = compile_steps(written.steps, variables, make)
         self.locations = Locations(written.locations, variables, actions)
         self.has_inner = bool(written.locations)
         other = written.other_methods
@@ -49,9 +50,14 @@ class Location:
 
     def action_for(self, method: bytes) -> Action:
         """Return what is done with requests of a method."""
-        if self._methods is None or method in self._methods:
-            return self.action
-        return self._for_others
+        return self.action if self._is_for(method) else self._for_others
+
+    def steps_for(self, method: bytes) -> Do | None:
+        """Return what is done before that; nothing where the method has an action of its own."""
+        return self._steps if self._is_for(method) else None
+
+    def _is_for(self, method: bytes) -> bool:
+        return self._methods is None or method in self._methods
 
 
 class Locations:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _PORTS = {False: 80, True: 443}
 _PLAIN_TEXT = b"text/plain"
+# nginx's number for a 400, by which a page for it alone is found.
+_NO_TLS = 497
 
 
 class Site:
@@ -64,7 +66,7 @@ class Site:
         if page is None:
             return None
         visit.in_error = True
-        visit.error_status = status
+        visit.error_status = 400 if status == _NO_TLS else status
         if page.status is not None:
             visit.error_status = page.status or None
         to = page.to(visit)
@@ -72,7 +74,10 @@ class Site:
             visit.method = b"HEAD" if visit.method == b"HEAD" else b"GET"
             return self._redirect(visit, to)
         if to.startswith(b"@"):
-            return self._go_to(visit, to)
+            decision = self._go_to(visit, to)
+            if isinstance(decision, Forward) and not visit.incoming.intact:
+                raise Reject(status, "Another upstream cannot be asked: the body is gone.")
+            return decision
         code = page.status if page.status in REDIRECTS else 302
         visit.error_status = None
         return self._reply(visit, Result(code or 302, location=to))
@@ -94,8 +99,9 @@ class Site:
 
     def _enter(self, visit: Visit, location: Location) -> Forward | Reply:
         """Do a location's steps, and what they lead to."""
-        if location.steps:
-            outcome = location.steps(visit)
+        steps = location.steps_for(visit.method)
+        if steps:
+            outcome = steps(visit)
             if isinstance(outcome, Result):
                 return self._finish(visit, outcome)
             if visit.changed:
@@ -154,6 +160,7 @@ class Site:
             instead = self.error(visit, result.status)
             if instead is not None:
                 return instead
+            visit.error_status = None  # where a page leads to another error, it is that one
         return self._reply(visit, result)
 
     def _reply(self, visit: Visit, result: Result) -> Reply:

@@ -109,6 +109,7 @@ class Visit:
         try:
             return self.site.error(self, status)
         except Reject:
+            self.error_status = None
             return None  # it leads nowhere: the error stays what it is
 
     def headers(self, status: int) -> Sequence[tuple[bytes, bytes]]:

@@ -82,9 +82,20 @@ class TestPlainRequest:
             b"Content-Length: 1",
         ]
 
-    def test_another_method_has_no_body(self) -> None:
+    def test_another_method_takes_the_place_of_the_clients(self) -> None:
         lines = [b"Host: example.com", b"Content-Length: 5"]
         built = self.built(b"POST / HTTP/1.1", *lines, method=b"GET")
+        assert built == [b"GET / HTTP/1.1", *lines, *OURS]
+
+    @pytest.mark.parametrize("framing", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
+    def test_a_body_that_does_not_follow_has_no_length(self, framing: bytes) -> None:
+        built = self.built(
+            b"POST / HTTP/1.1", b"Host: example.com", framing, b"Trailer: X", bodiless=True
+        )
+        assert built == [b"POST / HTTP/1.1", b"Host: example.com", b"Content-Length: 0", *OURS]
+
+    def test_a_request_without_a_body_loses_none(self) -> None:
+        built = self.built(b"GET / HTTP/1.1", b"Host: example.com", bodiless=True)
         assert built == [b"GET / HTTP/1.1", b"Host: example.com", *OURS]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.desk import Client, Desk, FakeTransport
 from support.heads import head
+from support.visiting import Visiting
 
 from fastws.proxy.answer import HALF_CLOSED
 from fastws.proxy.decision import Reply
@@ -122,6 +123,16 @@ def test_a_peer_that_has_not_taken_all_of_a_request_is_not_asked_again() -> None
     assert not play.waiting
 
 
+def test_where_nobody_waits_for_the_next_request_there_is_none() -> None:
+    play = Play(ask() + ask(b"GET /next HTTP/1.1"), keepalive=0.0)
+    assert play.answer(OK) == LAST
+    assert play.client.lingers
+    assert b"/next" not in play.peer.sent
+    client = Desk(Reply(200, body=b"ok"), keepalive=0.0).accept()
+    client.send(ask() + ask())
+    assert (client.got(), client.lingers) == (LAST, True)
+
+
 def test_an_answer_without_framing_is_the_last_and_its_end_the_clients() -> None:
     play = Play(ask())
     assert b"Connection: close\r\n" in play.answer(b"HTTP/1.1 200 OK\r\n\r\nhello")
@@ -184,17 +195,66 @@ def test_a_page_may_take_the_place_of_an_answer() -> None:
     assert (play.peer.words, play.client.lingers) == (["abort"], False)
 
 
-def test_another_upstream_that_takes_its_place_is_asked_without_the_body() -> None:
+def led_elsewhere(asked: bytes, *more: bytes) -> tuple[Play, FakeTransport]:
+    """A request that got a 404 when all this was sent, and the connection to the next upstream."""
     desk, other = Desk(), Desk()
     desk.decision = desk.forward(answer=Instead(desk.forward(upstream=other.group)))
-    play = Play(put(b"he", 5), desk)
+    play = Play(asked, desk)
+    for data in more:
+        play.client.send(data)
     assert play.answer(OK.replace(b"200 OK", b"404 No")) == b""
-    second = desk.connector.made()
-    assert second.take().startswith(b"GET / HTTP/1.1\r\n")
+    return play, desk.connector.made()
+
+
+def test_another_upstream_that_takes_its_place_gets_the_body_too() -> None:
+    play, second = led_elsewhere(put(b"he", 5))
+    assert second.take().startswith(b"PUT / HTTP/1.1\r\n")
     play.client.send(b"llo")
+    assert second.sent == b"llo"
+    second.protocol.data_received(OK)
+    assert play.client.got() == OK
+    assert not play.client.lingers
+
+
+def test_another_upstream_gets_no_body_of_which_a_part_is_gone() -> None:
+    play, second = led_elsewhere(put(b"he", 5), b"l")
+    assert b"\r\nContent-Length: 0\r\n" in second.take()
+    play.client.send(b"lo")
     assert second.sent == b""
     second.protocol.data_received(OK)
     assert play.client.got() == LAST
+
+
+def test_another_upstream_gets_no_body_that_is_at_fault() -> None:
+    desk = Desk()
+    desk.decision = desk.forward(max_body=4)
+    desk.visiting = Visiting(desk.forward())
+    play = Play(put(b"hello"), desk)
+    head_sent, _, body = play.peer.sent.partition(b"\r\n\r\n")
+    assert b"\r\nContent-Length: 0\r\n" in head_sent
+    assert body == b""
+    assert play.answer(OK) == LAST
+
+
+@pytest.mark.parametrize(
+    ("more", "intact"), [((), True), ((b"ll",), False)], ids=["all here", "a part is gone"]
+)
+def test_what_has_gone_on_of_a_body_is_not_intact(more: tuple[bytes, ...], *, intact: bool) -> None:
+    play = Play(put(b"he", 5))
+    for data in more:
+        play.client.send(data)
+    assert play.session.intact is intact
+
+
+def test_what_is_asked_instead_has_the_method_that_its_site_says() -> None:
+    desk = Desk()
+    desk.visiting = Visiting(desk.forward())
+    client = desk.accept()
+    client.send(ask(b"POST / HTTP/1.1", b"Content-Length: 5", body=b"hello"))
+    desk.connector.caller.connect_failed(ConnectionRefusedError())
+    sent = desk.connector.made().sent
+    assert sent.startswith(b"GET / HTTP/1.1\r\n")
+    assert sent.endswith(b"\r\n\r\nhello")
 
 
 # -- the request's body -------------------------------------------------------------------------

@@ -37,14 +37,21 @@ class Downstream(asyncio.Protocol):
     def __init__(self, events: asyncio.Queue[Any], *, announced: bool) -> None:
         self.announced = ProxyHeader() if announced else None
         self._events = events
+        self._plain = False
+
+    def lacks_tls(self) -> None:
+        self._plain = True
 
     @property
     def awaited(self) -> ProxyHeader | None:
         return self.announced if self.announced and not self.announced.complete else None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert transport.get_extra_info("ssl_object").version()
-        self._events.put_nowait("made")
+        if self._plain:
+            self._events.put_nowait("plain")
+        else:
+            assert transport.get_extra_info("ssl_object").version()
+            self._events.put_nowait("made")
 
     def data_received(self, data: bytes) -> None:
         self._events.put_nowait(data)
@@ -171,6 +178,29 @@ def test_a_connection_is_handed_on_when_its_tls_is_up(
     play(scene, announced=bool(before))
 
 
+@pytest.mark.parametrize("before", [b"", V1], ids=["at once", "behind a PROXY header"])
+@pytest.mark.parametrize("size", [1, 5, 18])
+def test_plain_http_is_handed_on_as_such(
+    play: Callable[..., None], before: bytes, size: int
+) -> None:
+    data = b"GET / HTTP/1.1\r\n\r\n"
+
+    async def scene(stage: Stage) -> None:
+        async with stage.client(before + data[:size]) as sock:
+            await stage.somebody_came.wait()
+            await stage.loop.sock_sendall(sock, data[size:])
+            assert await stage.heard() == ["plain"]
+            got = b""
+            while len(got) < len(data):
+                (more,) = await stage.heard()
+                got += more
+            assert got == data
+            assert not stage.idle
+        assert await stage.heard() == ["lost"]
+
+    play(scene, announced=bool(before))
+
+
 @pytest.mark.parametrize("size", [1, 4, 5, 6, 100])
 def test_nothing_begins_before_the_hello_is_whole(
     play: Callable[..., None], certificates: Certificates, size: int
@@ -192,10 +222,9 @@ def test_nothing_begins_before_the_hello_is_whole(
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"GET / HTTP/1.1\r\n\r\n", "TLS failed: http request."),
         (b"\x16\x03\x01\x00\x05hello", "TLS failed: "),
         (b"\x16\x03\x01\xff\xffhello", ""),
-        (b"SSH-2.0-OpenSSH\r\n", "TLS failed: "),
+        (b"hello, who are you\r\n", "TLS failed: "),
     ],
 )
 def test_nonsense_ends_with_its_reason(play: Callable[..., None], data: bytes, reason: str) -> None:

@@ -46,6 +46,21 @@ def test_a_page_may_be_there_for_it() -> None:
     assert (visiting.asked, visiting.written, client.lingers) == ([400], 1, True)
 
 
+@pytest.mark.parametrize("page", [None, Reply(302, ((b"Location", b"https://a.test/"),))])
+def test_plain_http_where_tls_is_spoken_is_refused_or_led_there(page: Reply | None) -> None:
+    client, visiting = served(page)
+    client.protocol.tls = True
+    client.protocol.lacks_tls()
+    assert not client.protocol.tls
+    client.send(TORN + b"\r\n" + TORN + b"\r\n")
+    got = client.got()
+    assert got.startswith(b"HTTP/1.1 %d " % (page.status if page else 400))
+    assert got.count(b"HTTP/1.1 ") == 1
+    assert (visiting.asked, visiting.written, client.lingers) == ([497], 1, True)
+    assert "speaks TLS" in client.desk.record["reason"]
+    assert client.desk.connector.dialled == []
+
+
 def test_nothing_is_passed_on_that_could_not_be_read() -> None:
     client, visiting = served()
     visiting.page = client.desk.forward()

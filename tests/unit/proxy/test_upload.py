@@ -168,7 +168,9 @@ def test_the_next_request_is_kept_while_the_peer_takes_nothing() -> None:
 
 def test_what_has_gone_on_may_not_be_sent_again() -> None:
     play = Play(early=b"hello").start()
+    assert play.upload.intact
     play.send(b"w")
+    assert not play.upload.intact
     assert not play.upload.rewind()
     play.send(b"orld")
     assert play.upload.over
@@ -176,6 +178,7 @@ def test_what_has_gone_on_may_not_be_sent_again() -> None:
 
 def test_one_that_was_not_started_may_be() -> None:
     play = Play(early=b"helloworld")
+    assert play.upload.intact
     assert play.upload.rewind()
     assert play.start().peer.sent == b"helloworld"
 

@@ -1,5 +1,8 @@
 import pytest
+from support.incoming import Incoming
 from support.sites import server
+
+from fastws.proxy.decision import Forward, Reply
 
 SITE = server(
     """
@@ -22,6 +25,7 @@ SITE = server(
     location /hidden { internal; return 200 hidden; }
     location /go { rewrite ^ /hidden last; }
     location /m { limit_except GET { deny all; } return 200 m; }
+    location /mm { limit_except GET { proxy_pass http://u; } rewrite ^ /hidden last; }
     """
 )
 
@@ -58,3 +62,14 @@ def test_a_missing_slash_is_put_where_requests_are_passed_on() -> None:
 
 def test_an_internal_location_is_not_there_for_clients() -> None:
     assert SITE.refusal("/hidden") == 404
+
+
+def test_other_methods_have_an_action_and_no_steps() -> None:
+    def ask(method: str, target: str) -> Forward | Reply:
+        return SITE.ask(Incoming(f"{method} {target} HTTP/1.1\r\nHost: a.test\r\n\r\n"))
+
+    assert [ask(method, "/m").status for method in ("GET", "HEAD", "POST")] == [200, 200, 403]  # type: ignore[union-attr]
+    assert isinstance(ask("GET", "/mm"), Reply)
+    passed = ask("PUT", "/mm")
+    assert isinstance(passed, Forward)
+    assert passed.target is None

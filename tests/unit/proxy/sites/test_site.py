@@ -51,12 +51,15 @@ def test_try_files_goes_to_its_last() -> None:
         ("error_page 404 http://e.test/;", 302, b"302 Found\n"),
         ("error_page 404 =301 http://e.test/;", 301, b"301 Moved Permanently\n"),
         ("error_page 404 /again;", 404, b"404 Not Found\n"),
+        ("error_page 404 @moved;", 302, b"302 Found\n"),
+        ("error_page 404 =200 @denied;", 403, b"403 Forbidden\n"),
     ],
 )
 def test_where_an_error_leads(page: str, status: int, body: bytes) -> None:
     site = server(
         f"{page} location / {{ return 404; }} location /p {{ return 200 p; }}"
-        "location @n { return 200 n; }"
+        "location @n { return 200 n; } location @moved { return 302 /there; }"
+        "location @denied { return 403; }"
     )
     reply = site.reply()
     assert (reply.status, reply.body) == (status, body)

@@ -64,11 +64,50 @@ def test_a_page_takes_the_place_of_an_error_once() -> None:
     assert (page.status, page.body) == (504, b"page")
 
 
+def test_a_page_for_plain_http_at_a_port_for_tls_is_one_for_a_400() -> None:
+    site = server("error_page 400 /other; error_page 497 /page; location /page { return 200 p; }")
+    page = at(site).instead(497)
+    assert isinstance(page, Reply)
+    assert (page.status, page.body) == (400, b"p")
+
+
 def test_a_page_that_leads_nowhere_takes_no_place() -> None:
     site = server(
         "error_page 502 = @n; location / { proxy_pass http://u; } location @n { return 444; }"
     )
     assert at(site).instead(502) is None
+
+
+def test_a_named_location_keeps_the_method_and_a_page_is_got() -> None:
+    site = server(
+        "error_page 502 = @other; error_page 504 /page;"
+        "location / { proxy_pass http://u; } location @other { proxy_pass http://u; }"
+    )
+    for status, method, then in (
+        (502, b"POST", b"POST"),
+        (504, b"POST", b"GET"),
+        (504, b"HEAD", b"HEAD"),
+    ):
+        made = at(site)
+        made.method = method
+        assert isinstance(made.instead(status), Forward)
+        assert made.method == then
+
+
+def test_an_upstream_of_a_named_location_is_not_asked_without_the_body() -> None:
+    site = server(
+        "error_page 502 =200 @other; error_page 504 = @text; error_page 500 /page;"
+        "location / { proxy_pass http://u; } location @other { proxy_pass http://u; }"
+        "location @text { return 200 text; }"
+    )
+    made = at(site)
+    made.incoming.intact = False  # type: ignore[misc]
+    assert made.instead(502) is None
+    assert made.error_status is None
+    for status, kind in ((504, Reply), (500, Forward)):
+        made = at(site)
+        made.incoming.intact = False  # type: ignore[misc]
+        assert isinstance(made.instead(status), kind)
 
 
 def test_errors_have_the_headers_that_are_added_always() -> None:
