@@ -26,6 +26,7 @@ cdef class Driver:
     cdef object view               # of the buffer, as the loop wants it
     cdef uint8_t* data             # its first byte
     cdef LegTunnel _first          # of the tunnels that are open, in a list
+    cdef LegTunnel _looking        # the next of them that is to look at the clock
     cdef size_t _count
     cdef object _timer
     cdef public double interval

@@ -24,6 +24,10 @@ from fastws._relay cimport DOWNSTREAM, OPEN, UPSTREAM, Ending, Side, Tunnel
 # What is read at least, while something is queued.
 cdef size_t MIN_READ = 4 * 1024
 
+# Tunnels that look at the clock in one turn. Thousands that opened together fall silent together:
+# to ping both sides of 5000 in one turn held up all others for 90 ms.
+cdef int LOOKS = 64
+
 
 def peer_address(int fd):
     """The address and port of the peer of a TCP socket; ("", 0) for any other."""
@@ -103,13 +107,23 @@ cdef class Driver:
         return tunnel
 
     def tick(self):
-        """Let every tunnel look at the clock."""
+        """Let every tunnel look at the clock, some of them in this turn of the loop."""
+        self._timer = None
+        self._looking = self._first
+        self._look()
+
+    def _look(self):
         cdef double now = self.loop.time()
         cdef LegTunnel tunnel
-        self._timer = None
-        for tunnel in self.tunnels():
+        for _ in range(LOOKS):
+            tunnel = self._looking
+            if tunnel is None:
+                break
+            self._looking = tunnel._next
             tunnel.check(now)
-        if self._count:
+        if self._looking is not None:
+            self._timer = self.loop.call_soon(self._look)
+        elif self._count:
             self._timer = self.loop.call_later(self.interval, self.tick)
 
     def traffic(self):
@@ -171,6 +185,8 @@ cdef class Driver:
             tunnel._previous._next = tunnel._next
         if tunnel._next is not None:
             tunnel._next._previous = tunnel._previous
+        if tunnel is self._looking:
+            self._looking = tunnel._next
         tunnel._previous = tunnel._next = None
         self._count -= 1
         return 0

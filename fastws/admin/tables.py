@@ -1,6 +1,5 @@
 """The status of a proxy as tables for a terminal."""
 
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +11,7 @@ def show(status: dict[str, Any]) -> None:
     """Print what `fastws status` tells."""
     # The brackets of an IPv6 address are no markup, nor are its colons emoji.
     console = Console(markup=False, emoji=False)
-    age = timedelta(seconds=int(time.time() - status["began"]))
+    age = timedelta(seconds=int(status["up"]))
     state = "ready" if status["ready"] else "not ready"
     console.print(f"fastws {status['version']}, process {status['pid']}, {state}, up {age}")
     totals, rates = status["totals"], status["rates"]

@@ -34,6 +34,7 @@ class Commands:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         self._began = time.time()
+        self._since = time.monotonic()
 
     def by_name(self) -> Mapping[str, Command]:
         """Return what the control socket knows."""
@@ -66,6 +67,7 @@ class Commands:
             "version": __version__,
             "pid": os.getpid(),
             "began": self._began,
+            "up": time.monotonic() - self._since,
             "ready": supervisor.ready,
             "workers": [self._worker(child) for child in supervisor.workers],
             "listeners": [

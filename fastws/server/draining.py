@@ -87,10 +87,10 @@ class Draining:
         else:
             self._peers = tuple(supervisor.peers.numbers_of(target))
             self._door = "" if self._peers else supervisor.door(target)
-        if self._asked.move and not self._retired:
-            raise FastwsError("only the tunnels of a worker can move")
         if not (self._retired or self._peers or self._door):
             raise FastwsError(f"there is no server, listener or worker {target}")
+        if self._asked.move and not self._retired:
+            raise FastwsError("only the tunnels of a worker can move")
 
     async def _shut(self, *, undo: bool) -> None:
         """Let the server or listener have no more connections, or let it have them again."""
@@ -102,7 +102,8 @@ class Draining:
     async def _close(self) -> None:
         """Let every worker close its share of the tunnels, at its share of the rate."""
         board = self._supervisor.board
-        children = [child for child in self._supervisor.workers if not child.dismissed]
+        async with self._supervisor.steady():  # then each of the tunnels is where it stays
+            children = [child for child in self._supervisor.workers if not child.dismissed]
         total = sum(board.worker(child.number).tunnels for child in children)
         if total:
             shares = (board.worker(child.number).tunnels / total for child in children)
@@ -110,18 +111,22 @@ class Draining:
 
     async def _close_share(self, child: Child, share: float) -> None:
         asked = self._asked
-        await child.ask(
-            lambda number: messages.Drain(
-                number,
-                self._closing,
-                rate=asked.rate * share,
-                jitter=self._jitter,
-                deadline=asked.deadline,
-                peers=self._peers,
-                door=self._door,
-            ),
-            seconds=asked.deadline + _ENDING,
-        )
+        try:
+            await child.ask(
+                lambda number: messages.Drain(
+                    number,
+                    self._closing,
+                    rate=asked.rate * share,
+                    jitter=self._jitter,
+                    deadline=asked.deadline,
+                    peers=self._peers,
+                    door=self._door,
+                ),
+                seconds=asked.deadline + _ENDING,
+            )
+        except FastwsError:
+            if not child.gone.done():  # else its tunnels are, too
+                raise
 
     async def _retire(self, child: Child) -> None:
         """Let a worker close all its tunnels and end; another takes its place at once."""
@@ -131,6 +136,8 @@ class Draining:
             spread += supervisor.board.worker(child.number).tunnels / asked.rate
         spread = min(spread, asked.deadline)
         async with supervisor.steady():
+            if child.dismissed or child.gone.done():  # by now
+                raise FastwsError(f"worker {child.number} is about to end")
             new = await supervisor.workers.begin_in_place_of(child)
             within = supervisor.opening
             if asked.move:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fastws.server.child import Child
 
 # For all tunnels of a worker to move.
-_SECONDS = 60.0
+SECONDS = 60.0
 
 
 async def rebalance(workers: Sequence[Child]) -> int:
@@ -67,19 +67,19 @@ async def finish(child: Child, *, within: float) -> None:
     It has so many seconds. If it is gone, nothing is under way there.
     """
     with suppress(FastwsError):
-        await child.ask(partial(messages.Leave, seconds=within), seconds=_SECONDS + within)
+        await child.ask(partial(messages.Leave, seconds=within), seconds=SECONDS + within)
 
 
 async def give(source: Child, sock: socket.socket, *, within: float, log: Log) -> None:
     """Let a worker that is to end give its tunnels through a socket, as in `leave`."""
     with _faults_logged(log, source):
-        await source.ask(_all(within), [sock.fileno()], seconds=_SECONDS + within)
+        await source.ask(_all(within), [sock.fileno()], seconds=SECONDS + within)
 
 
 async def take(target: Child, sock: socket.socket, *, log: Log) -> None:
     """Let a worker take the tunnels that come through a socket, unless it is told to end."""
     try:
-        await target.ask(messages.TakeOver, [sock.fileno()], seconds=2 * _SECONDS)
+        await target.ask(messages.TakeOver, [sock.fileno()], seconds=2 * SECONDS)
     except FastwsError as error:
         if not target.dismissed:
             _log_fault(log, error, target)
@@ -135,7 +135,7 @@ async def _move(
         ours, theirs = socket.socketpair()
     except OSError as error:
         raise FastwsError(f"no tunnel can move: {error.strerror}") from error
-    seconds = _SECONDS + within
+    seconds = SECONDS + within
     with ours, theirs:
         asked = [
             asyncio.ensure_future(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fastws.errors import FastwsError
@@ -14,21 +15,24 @@ if TYPE_CHECKING:
 
     from fastws.observe.log import Log
     from fastws.server.child import Child
-    from fastws.server.upgrade import Predecessor, Successor
+    from fastws.server.upgrade import Successor
     from fastws.server.workers import Workers
 
 
 async def give(leaving: Sequence[Child], successor: Successor, *, within: float, log: Log) -> None:
     """Let workers give their tunnels to a new process: see `fastws.server.moves.leave`.
 
-    Raises FastwsError when it ends before it has all that can move.
+    No more of them when it is told to stop. Raises FastwsError when it ends before it has all that
+    can move.
     """
     giving = asyncio.ensure_future(_give(leaving, successor, within, log))
+    steps = [giving, successor.gone, successor.stopping]
     try:
-        await asyncio.wait([giving, successor.gone], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(steps, return_when=asyncio.FIRST_COMPLETED)
         if successor.gone.done():
             raise FastwsError("the new process ended before it had all tunnels")
-        giving.result()
+        if giving.done():
+            giving.result()
     finally:
         giving.cancel()
 
@@ -69,9 +73,14 @@ class Arrivals:
         else:
             sock.close()
 
-    async def all_from(self, predecessor: Predecessor) -> None:
-        """Wait until all have come, and even them out."""
-        await predecessor.over.wait()
+    async def all_until(self, over: asyncio.Event, *, within: float) -> None:
+        """Wait until all have come, and even them out.
+
+        ``over`` says that no more begin to. Another process takes no longer than it has to move
+        them, if it lives, and so many seconds more for those that open meanwhile.
+        """
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), moves.SECONDS + within)
         await asyncio.gather(*self._taking)
         async with self._workers.still:
             await moves.even_out(self._workers.serving, log=self._log)

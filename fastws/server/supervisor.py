@@ -24,6 +24,7 @@ from fastws.server.changes import changes
 from fastws.server.child import Child
 from fastws.server.closing import RESTART, SHUTDOWN
 from fastws.server.commands import Commands
+from fastws.server.descriptors import most_descriptors
 from fastws.server.entrances import Entrances
 from fastws.server.fork import SIGNALS
 from fastws.server.listeners import Listeners
@@ -72,6 +73,8 @@ class Supervisor:
         self._stops = 0
         self._stopping: asyncio.Task[None] | None = None
         self._owner = False  # of the listeners: no other process serves there
+        self._arriving: asyncio.Task[None] | None = None  # tunnels from another process
+        self._fate = "the proxy is about to end"
         self.ready = False  # whether connections are accepted
         self.stopped = asyncio.Event()
 
@@ -87,6 +90,7 @@ class Supervisor:
 
     def _serve_until_the_end(self) -> None:
         config = self._load()
+        most_descriptors()  # of all listening sockets each worker has some, and we have all
         self._logs = OpenLog(config.log)
         self.log = self._logs.log
         log_faults(self._loop, self.log)
@@ -117,9 +121,7 @@ class Supervisor:
                 self._demo_config = lambda config: demo.configured(config, address)
                 config = self._demo_config(config)
             self._most_workers = 2 * max(config.workers, _cores())
-            self.board = Board(
-                self._most_workers + _SPARE_WORKERS, _MOST_PEERS, _MOST_NAMED_TUNNELS
-            )
+            self.board = _board(self._most_workers + _SPARE_WORKERS)
             self.peers = PeerTable(self.board)
             self.plan = messages.Plan(Config(), {}, page)
             self.listeners = Listeners(inherited())
@@ -179,11 +181,11 @@ class Supervisor:
             arrivals = succession.Arrivals(self.workers, self.log)
             await self._predecessor.up(arrivals.take)
             await self._entrances.open()
-            self._tasks.run(self._take_all(arrivals, self._predecessor))
+            self._arriving = self._loop.create_task(self._take_all(arrivals, self._predecessor))
         self._owner = True
 
     async def _take_all(self, arrivals: succession.Arrivals, predecessor: Predecessor) -> None:
-        await arrivals.all_from(predecessor)
+        await arrivals.all_until(predecessor.over, within=self.opening)
         self.workers.home = None
         predecessor.home.close()
 
@@ -261,19 +263,23 @@ class Supervisor:
 
         Raises FastwsError when there is anything wrong with it; then nothing has changed.
         """
-        async with self.steady():
-            self._notifier.reloading()
-            try:
-                old, new = self.plan.config, self._demo_config(self._load())
-                await self._go_by(new)
-            except FastwsError as error:
-                self.log.error("reload_failed", message=str(error))
-                raise
-            finally:
-                self._notifier.ready()
-            lines = changes(old, new)
-            self.log.info("reloaded", changes="; ".join(lines))
-            return lines
+        try:
+            async with self.steady():
+                lines = await self._reload()
+        except FastwsError as error:
+            self.log.error("reload_failed", message=str(error))
+            raise
+        self.log.info("reloaded", changes="; ".join(lines))
+        return lines
+
+    async def _reload(self) -> list[str]:
+        self._notifier.reloading()
+        try:
+            old, new = self.plan.config, self._demo_config(self._load())
+            await self._go_by(new)
+        finally:
+            self._notifier.ready()
+        return changes(old, new)
 
     @property
     def shut_doors(self) -> list[str]:
@@ -302,17 +308,19 @@ class Supervisor:
 
     @asynccontextmanager
     async def steady(self) -> AsyncIterator[list[Child]]:
-        """Let nothing else change these workers meanwhile.
+        """Let nothing else change these workers meanwhile, nor tunnels come from another process.
 
         Raises FastwsError when the end is near.
         """
+        if self._arriving:
+            await asyncio.wait([self._arriving])
         async with self.workers.still:
             self._check_for_the_end()
             yield self.workers.serving
 
     def _check_for_the_end(self) -> None:
         if self._stopping:
-            raise FastwsError("the proxy is about to end")
+            raise FastwsError(self._fate)
 
     async def _go_by(self, config: Config) -> None:
         """Let all workers go by a configuration, and be so many as it says.
@@ -369,22 +377,15 @@ class Supervisor:
         Raises FastwsError when it does not come up, or ends before it has what can move; then we
         go on.
         """
-        async with self.steady() as leaving:
-            try:
+        try:
+            async with self.steady() as leaving:
                 successor = await self._begin_successor()
                 await self._hand_over(successor, leaving)
-            except FastwsError as error:
-                self.log.error("upgrade_failed", message=str(error))
-                raise
-            self.ready = False
-            self._notifier.successor(successor.pid)
-            self.listeners.release()
-            self._entrances.release()
-            drain = self.plan.config.drain
-            self._stopping = self._loop.create_task(
-                self._end(_restart(drain), drain.spread + drain.timeout)
-            )
-            return {"pid": successor.pid, "left": sum(child.tunnels for child in leaving)}
+                self._retire(successor)
+                return {"pid": successor.pid, "left": sum(child.tunnels for child in leaving)}
+        except FastwsError as error:
+            self.log.error("upgrade_failed", message=str(error))
+            raise
 
     async def _begin_successor(self) -> Successor:
         if self._with_demo:
@@ -418,10 +419,30 @@ class Supervisor:
             await succession.give(leaving, successor, within=self.opening, log=self.log)
         except FastwsError:
             await self._go_on()
-            successor.take_back(succession.Arrivals(self.workers, self.log).take)
+            arrivals = succession.Arrivals(self.workers, self.log)
+            over = successor.take_back(arrivals.take)
+            coming = arrivals.all_until(over, within=self.opening)
+            self._arriving = self._loop.create_task(coming)
             raise
         finally:
             successor.close()
+
+    def _retire(self, successor: Successor) -> None:
+        """End, as another process goes on, unless we are told to stop; or stop with it."""
+        self.ready = False
+        self._notifier.successor(successor.pid)
+        self.listeners.release()
+        self._entrances.release()
+        if self._stopping:
+            return
+        if successor.stopping.done():
+            self.stop()
+            return
+        self._fate = f"process {successor.pid} goes on in the place of this one"
+        drain = self.plan.config.drain
+        self._stopping = self._loop.create_task(
+            self._end(_restart(drain), drain.spread + drain.timeout)
+        )
 
     async def _go_on(self) -> None:
         """Serve again, in place of a process that is gone. Raises FastwsError."""
@@ -465,6 +486,14 @@ class Supervisor:
 def _restart(drain: Drain) -> Stop:
     """Return the order to stop because others go on."""
     return partial(messages.Stop, closing=RESTART, spread=drain.spread, timeout=drain.timeout)
+
+
+def _board(workers: int) -> Board:
+    """Return one for so many. Raises FastwsError if there is no memory for it."""
+    try:
+        return Board(workers, _MOST_PEERS, _MOST_NAMED_TUNNELS)
+    except MemoryError:
+        raise FastwsError("the system gives no memory that the workers could share") from None
 
 
 def _cores() -> int:

@@ -33,6 +33,8 @@ _VARIABLE = "FASTWS_PREDECESSOR"
 # For the new process to be up, in seconds.
 _BIRTH = 60.0
 
+_EARLY_END = "the new process ended before it began"
+
 
 class Estate(msgspec.Struct, frozen=True):
     """What the new process gets.
@@ -84,7 +86,7 @@ class Successor:
     """The new process, for the old one.
 
     ``gone`` has a result when it has ended before we had no more to do with it, and nobody told it
-    to. Its workers have the other end of ``home``.
+    to; ``stopping`` when somebody did. Its workers have the other end of ``home``.
     """
 
     def __init__(
@@ -98,13 +100,13 @@ class Successor:
         self._loop = loop
         self._home = home
         self.gone: asyncio.Future[None] = loop.create_future()
+        self.stopping: asyncio.Future[None] = loop.create_future()
         self._up: asyncio.Future[None] = loop.create_future()
         self._serving: asyncio.Future[None] = loop.create_future()
         for future in (self._up, self._serving):
             future.add_done_callback(asyncio.Future.exception)  # not everybody waits for it
         self._lives = True
         self._serves = False  # or is about to: it was told
-        self._stopping = False
         self._channel = Channel(loop, sock, self._hear, self._ended)
 
     async def up(self) -> None:
@@ -116,22 +118,27 @@ class Successor:
         self._serves = True
         try:
             self._channel.send(b"serve")
-        except OSError as error:
-            raise FastwsError(f"the new process does not listen: {error.strerror}") from error
+        except OSError:
+            raise FastwsError(_EARLY_END) from None
         await self._wait_for(self._serving)
 
     def give(self, sock: socket.socket) -> None:
         """Let it take the tunnels that come through ``sock``. Raises OSError."""
         self._channel.send(b"tunnels", [sock.fileno()])
 
-    def take_back(self, take: Callable[[int], None]) -> None:
-        """Call ``take(fd)`` for each socket through which its workers give tunnels back."""
+    def take_back(self, take: Callable[[int], None]) -> asyncio.Event:
+        """Call ``take(fd)`` for each socket through which its workers give tunnels back.
+
+        Returns what is set when they all have ended.
+        """
+        over = asyncio.Event()
 
         def hear(_data: bytes, descriptors: list[int]) -> None:
             for fd in descriptors:
                 take(fd)
 
-        Channel(self._loop, self._home.dup(), hear, _nothing)  # until they all have ended
+        Channel(self._loop, self._home.dup(), hear, over.set)
+        return over
 
     def close(self) -> None:
         """Have no more to do with it. One that was not told to serve has no business any more."""
@@ -167,12 +174,13 @@ class Successor:
             case Failed(error):
                 self._fail(error)
             case Stopping():
-                self._stopping = True
+                if not self.stopping.done():  # it may be told twice
+                    self.stopping.set_result(None)
 
     def _ended(self) -> None:
         self._lives = False
-        self._fail("the new process ended before it began")
-        if not self._stopping:
+        self._fail(_EARLY_END)
+        if not self.stopping.done():
             self.gone.set_result(None)
 
     def _fail(self, error: str) -> None:
@@ -297,7 +305,3 @@ def _receive(sock: socket.socket) -> tuple[Estate, list[socket.socket], socket.s
         each.setblocking(False)
         each.set_inheritable(False)
     return estate, sockets, home
-
-
-def _nothing() -> None:
-    pass

@@ -4,9 +4,7 @@ import asyncio
 import gc
 import os
 import pickle
-import resource
 import socket
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -15,6 +13,7 @@ import msgspec
 import uvloop
 
 from fastws._board import WorkerCounts
+from fastws._driver import LegTunnel
 from fastws.errors import FastwsError
 from fastws.proxy.arrivals import Arrivals
 from fastws.proxy.context import Context
@@ -23,6 +22,7 @@ from fastws.server import handover, messages
 from fastws.server.acceptors import Acceptors
 from fastws.server.channel import Channel
 from fastws.server.closing import SHUTDOWN, close, delays
+from fastws.server.descriptors import most_descriptors
 from fastws.server.logs import OpenLog, log_faults
 from fastws.server.messages import Door, Plan
 from fastws.server.pinning import pin
@@ -105,6 +105,7 @@ class Worker:
         self._doors = birth.doors  # that came, and are not part of what is prepared
         self._home = birth.home
         self._giving: asyncio.Task[None] | None = None  # all tunnels to another process
+        self._closing: set[LegTunnel] = set()  # that a drain is about to close: they stay
         self._next: _Next | None = None
         self._collecting: asyncio.TimerHandle | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -157,7 +158,8 @@ class Worker:
                 await self._stop(order)
             case messages.Report():
                 self._publish()
-                self._counts.movable = self._context.driver.movable()
+                settled = sum(tunnel.movable for tunnel in self._closing)
+                self._counts.movable = self._context.driver.movable() - settled
             case messages.Reopen():
                 self._logs.reopen()
 
@@ -268,7 +270,9 @@ class Worker:
             and (not order.door or tunnel.passage.door == order.door)
         ]
         when = delays(len(tunnels), rate=order.rate, jitter=order.jitter, deadline=order.deadline)
+        self._closing.update(tunnels)
         await close(tunnels, when, order.closing)
+        self._closing.difference_update(tunnels)
 
     def _beat(self) -> None:
         self._counts.beat()
@@ -285,7 +289,7 @@ class Worker:
                 self._giving = asyncio.current_task()
                 await self._leave(order.leave, sock)
             else:
-                movable = (each for each in self._context.driver.tunnels() if each.movable)
+                movable = (each for each in self._roaming() if each.movable)
                 await handover.give(sock, list(islice(movable, order.most)))
 
     async def _leave(self, seconds: float, sock: socket.socket | None = None) -> None:
@@ -295,11 +299,15 @@ class Worker:
         driver = self._context.driver
         deadline = self._loop.time() + seconds
         while self._context.leaving:
-            gone = await handover.give(sock, driver.tunnels()) if sock else 0
+            gone = await handover.give(sock, self._roaming()) if sock else 0
             waiting = self._counts.connections > len(driver) and self._loop.time() < deadline
             if not gone and not waiting:  # one may open while others move
                 return
             await asyncio.sleep(_LOOK)
+
+    def _roaming(self) -> list[LegTunnel]:
+        """Return the tunnels that may go elsewhere."""
+        return [each for each in self._context.driver.tunnels() if each not in self._closing]
 
     async def _take_over(self, fd: int) -> None:
         """Take tunnels through a socket. Raises FastwsError when that fails."""
@@ -363,10 +371,4 @@ def _check_count(order: messages.Order, descriptors: list[int]) -> None:
 
 def _most_connections() -> int:
     """How many downstream connections there are descriptors for."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    current, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if current == resource.RLIM_INFINITY:
-        return sys.maxsize
-    return max(1, (current - _OWN_DESCRIPTORS) // _DESCRIPTORS_PER_CONNECTION)
+    return max(1, (most_descriptors() - _OWN_DESCRIPTORS) // _DESCRIPTORS_PER_CONNECTION)

@@ -97,7 +97,7 @@ def test_a_peer_that_vanishes_while_it_is_held_back_is_noticed(
 
 def test_a_slow_reader_is_not_a_stalled_one(upstream: Upstream) -> None:
     with (
-        Proxy(upstream, settings={"timeouts.stall": "3"}) as proxy,
+        Proxy(upstream, settings={"timeouts.stall": "6"}) as proxy,
         tunnel(proxy, upstream, small=True) as (client, server),
     ):
         message = server.frame(BINARY, b"x" * 1000)
@@ -105,9 +105,9 @@ def test_a_slow_reader_is_not_a_stalled_one(upstream: Upstream) -> None:
         rest = message[sent % len(message) :]
         left = sent + len(rest)
         with meanwhile(server.send, rest):
-            # A sip every 0.2 s for 5 s, then all the rest.
-            for _ in range(25):
-                left -= len(client.read(100_000))
+            # A sip every 0.2 s for 8 s, then all the rest.
+            for _ in range(40):
+                left -= len(client.read(60_000))
                 time.sleep(0.2)
             client.read(left)
         server.send_text("done")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 from support.control import Controlled, config
 from support.frames import BINARY
+from support.processes import children, held_up, runs
 from support.raw import Upstream, Wire, connect, meanwhile, request, switching, tunnel
 from support.waiting import PATIENCE, until
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
 moves = pytest.mark.usefixtures("_bare_driver")
 
@@ -52,33 +52,6 @@ def is_served(address: str | Controlled, upstream: Upstream) -> None:
     with tunnel(address, upstream) as (client, server):
         client.send_text("hello")
         assert server.read_message() == b"hello"
-
-
-def successor(proxy: Controlled) -> int:
-    """The new process, as soon as there is one; it may serve already, or never come to that."""
-    found: list[int] = []
-
-    def look() -> bool:
-        for child in children(proxy.pid):
-            with suppress(OSError):
-                if b"FASTWS_PREDECESSOR=" in Path(f"/proc/{child}/environ").read_bytes():
-                    found.append(child)
-        return bool(found)
-
-    assert until(look)
-    return found[0]
-
-
-def runs(pid: int) -> bool:
-    """Whether there is such a process; nobody may have asked for the status of one that ended."""
-    with suppress(OSError):
-        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
-    return False
-
-
-def children(pid: int) -> list[int]:
-    """The processes that one has begun."""
-    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 # -- what is under way --------------------------------------------------------------------------
@@ -171,13 +144,14 @@ def test_the_old_process_goes_on_when_the_new_one_is_killed(
     pid = proxy.pid
     with tunnel(door, upstream) as (client, server):
         for _ in range(2):
-            with ThreadPoolExecutor(1) as pool:
-                refused = pool.submit(proxy.refuse, "upgrade")
-                victim = successor(proxy)
+            with held_up(proxy, proxy.refuse) as new:
                 if when == "when it has begun":
-                    assert until(lambda victim=victim: children(victim))
-                os.kill(victim, signal.SIGKILL)
-                assert "the new process ended before it began" in refused.result(PATIENCE)
+                    proxy.signal(signal.SIGSTOP)  # it waits for an answer then, with its workers
+                    new.proceed()
+                    assert until(lambda pid=new.pid: children(pid))
+                os.kill(new.pid, signal.SIGKILL)
+                proxy.signal(signal.SIGCONT)
+                assert "the new process ended before it began" in new.answer.result(PATIENCE)  # type: ignore[operator]
             assert proxy.ask("status")["pid"] == pid
             client.send_text("still here")
             assert server.read_message() == b"still here"

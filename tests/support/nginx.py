@@ -7,7 +7,7 @@ import platform
 import socket
 import subprocess
 import tempfile
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -52,10 +52,19 @@ def binary() -> Path | None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, for files that cannot say 0."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [probe.getsockname()[1] for probe in probes]
+    """Ports that nobody listens on, for files that cannot say 0, and that nobody else is given.
+
+    As long as this process lives they are bound to, by sockets that do not listen. Servers, which
+    reuse addresses, can bind to them all the same.
+    """
+    ports = []
+    for _ in range(count):
+        held = socket.socket()
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        ports.append(held.getsockname()[1])
+        held.detach()
+    return ports
 
 
 def listens(port: int) -> bool:

@@ -394,9 +394,11 @@ def gets_through(proxy: Proxy, upstream: Upstream) -> bool:
 
 
 @contextmanager
-def meanwhile(action: Callable[..., object], *arguments: object) -> Iterator[Future[object]]:
+def meanwhile(
+    action: Callable[..., object], *arguments: object, **more: object
+) -> Iterator[Future[object]]:
     """Run something in a thread beside the block; its error is the block's error."""
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(action, *arguments)
+        future = pool.submit(action, *arguments, **more)
         yield future
         future.result(PATIENCE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -230,12 +231,40 @@ def test_the_tunnels_of_a_worker_may_move_to_the_one_in_its_place() -> None:
     scene(play, 1)
 
 
+def test_a_worker_is_not_replaced_twice() -> None:
+    async def play(supervisor: Supervisor) -> None:
+        these: Any = supervisor
+        later = Draining(these, draining.Drain(target="0"))
+        await drain(supervisor, target="0")
+        with pytest.raises(FastwsError, match="worker 0 is about to end"):
+            await later.run()
+        assert len(supervisor.workers.pairs) == 3
+
+    scene(play, 1, 1)
+
+
+def test_the_tunnels_of_a_worker_that_ends_meanwhile_need_no_closing() -> None:
+    async def play(supervisor: Supervisor) -> None:
+        child, puppet = supervisor.workers.pairs[0]
+        told = asyncio.Event()
+        puppet.obey = lambda _: told.set()
+        closing = asyncio.ensure_future(drain(supervisor))
+        await told.wait()
+        supervisor.workers.pairs.pop(0)
+        child.ended()
+        assert await closing == {"tunnels": 0}
+        puppet.close()
+
+    scene(play, 1)
+
+
 @pytest.mark.parametrize(
     ("asked", "fault"),
     [
         ({"target": "10.0.0.9:1"}, "there is no server, listener or worker 10.0.0.9:1"),
         ({"target": "7"}, "there is no server, listener or worker 7"),
         ({"target": "0"}, "there is no server, listener or worker 0"),
+        ({"target": "0", "move": True}, "there is no server, listener or worker 0"),
         ({"target": "10.0.0.1:1", "move": True}, "only the tunnels of a worker can move"),
         ({"target": "1", "undo": True}, "say which server or listener"),
         ({"undo": True}, "say which server or listener"),

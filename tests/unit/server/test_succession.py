@@ -30,8 +30,9 @@ def run(scenario: Any) -> None:
 
 
 def successor_that(give: Callable[[socket.socket], None]) -> Any:
-    """A new process that does not end by itself."""
-    return SimpleNamespace(give=give, gone=asyncio.get_running_loop().create_future())
+    """A new process that does not end by itself, nor is told to."""
+    future = asyncio.get_running_loop().create_future
+    return SimpleNamespace(give=give, gone=future(), stopping=future())
 
 
 def test_each_worker_gives_through_a_socket_of_its_own() -> None:
@@ -95,6 +96,22 @@ def test_nobody_waits_for_a_new_process_that_is_gone() -> None:
     run(scenario())
 
 
+def test_a_new_process_that_is_told_to_stop_is_given_no_more() -> None:
+    async def scenario() -> None:
+        child, puppet = child_and_puppet(obey=lambda _: None)
+        successor = successor_that(lambda _: None)
+        log: Any = Log()
+        giving = asyncio.ensure_future(succession.give([child], successor, within=7, log=log))
+        await asyncio.sleep(0)
+        assert not giving.done()
+        successor.stopping.set_result(None)
+        await giving
+        child.ended()
+        puppet.close()
+
+    run(scenario())
+
+
 def test_who_is_to_end_takes_no_tunnels_and_that_is_no_fault() -> None:
     async def scenario() -> None:
         child, puppet = child_and_puppet(obey=lambda _: "no")
@@ -138,19 +155,33 @@ def test_workers_take_in_turn_and_are_evened_out_at_the_end() -> None:
     async def scenario() -> None:
         heirs: Any = Heirs(1, 4)
         arrivals = succession.Arrivals(heirs, Log())  # type: ignore[arg-type]
-        predecessor: Any = SimpleNamespace(over=asyncio.Event())
-        coming = asyncio.ensure_future(arrivals.all_from(predecessor))
+        over = asyncio.Event()
+        coming = asyncio.ensure_future(arrivals.all_until(over, within=7))
         ours, theirs = socket.socketpair()
         for sock in (ours, theirs):
             arrivals.take(sock.detach())
         await asyncio.sleep(0.01)
         assert not coming.done()
-        predecessor.over.set()
+        over.set()
         await coming
         giver: Puppet = heirs.puppets[1]
         assert giver.kinds == ["TakeOver", "Report", "HandOver"]
         assert giver.orders[2].most == 1
         assert heirs.puppets[0].kinds == ["TakeOver", "Report", "TakeOver"]
+        heirs.close()
+
+    run(scenario())
+
+
+def test_nobody_waits_for_ever_for_tunnels_of_one_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(moves, "SECONDS", 0.05)
+
+    async def scenario() -> None:
+        heirs: Any = Heirs(1, 4)
+        arrivals = succession.Arrivals(heirs, Log())  # type: ignore[arg-type]
+        await arrivals.all_until(asyncio.Event(), within=0)
         heirs.close()
 
     run(scenario())

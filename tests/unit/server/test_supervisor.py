@@ -11,6 +11,9 @@ from support.proxy import Proxy
 from support.raw import Upstream, connect, handshake, request
 from support.waiting import SOON
 
+from fastws.errors import FastwsError
+from fastws.server import supervisor
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -95,3 +98,12 @@ def test_one_connection_too_many_gets_503_and_the_next_place_is_free_again(
         proxy.event("tunnel_closed")
         with connect(proxy) as third:
             handshake(third, upstream).close()
+
+
+def test_without_memory_to_share_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(supervisor, "Board", refuse)
+    with pytest.raises(FastwsError, match="no memory that the workers could share"):
+        supervisor._board(4)

@@ -135,16 +135,16 @@ def test_what_it_has_comes_home_when_it_is_gone(two: Two) -> None:
         # Its workers may be ahead of us.
         with socket.socket() as sock:
             socket.send_fds(heir.home, [b"tunnels"], [sock.fileno()])
-        successor.take_back(taken.put_nowait)
+        over = successor.take_back(taken.put_nowait)
         successor.close()
         os.close(await taken.get())
         with socket.socket() as sock:
             socket.send_fds(heir.home, [b"tunnels"], [sock.fileno()])
         os.close(await taken.get())
+        assert not over.is_set()
         heir.home.close()
         two.away.close()  # none of them is left
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await over.wait()
 
     two.play(play())
 
