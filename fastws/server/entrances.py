@@ -89,7 +89,7 @@ class Entrances:
     def lend(self) -> None:
         """Let another process answer, until `open`; who is connected stays so."""
         for server in self._servers:
-            server.close()
+            _close(server)
         self._servers.clear()
         self._inherited |= self._bound
 
@@ -124,6 +124,17 @@ class Entrances:
             self._bound[key] = [_bind_privately(address)]
         else:
             self._bound[key] = [listener.bind(address)]
+
+
+def _close(server: asyncio.Server) -> None:
+    """Accept no more, and close it in the next turn of the loop.
+
+    What it has accepted in this one becomes a connection only then, and would be reset.
+    """
+    loop = server.get_loop()
+    for sock in server.sockets:
+        loop.remove_reader(sock.fileno())
+    loop.call_soon(server.close)
 
 
 def _bind_privately(address: Address) -> Set:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import stat
 from pathlib import Path
 from types import SimpleNamespace
@@ -81,6 +82,7 @@ def test_both_are_answered_where_the_configuration_says(tmp_path: Path) -> None:
         assert await named(path) == await watched(port) == "one"
         made.close()
         assert not path.exists()
+        await asyncio.sleep(0)  # for what was accepted just now
         with pytest.raises(ConnectionRefusedError):
             await watched(port)
 
@@ -178,6 +180,29 @@ def test_another_process_that_ends_early_gives_back_what_it_was_lent(tmp_path: P
         assert await named(path) == await watched(port_of(old)) == "old"
         old.close()
         assert not path.exists()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_who_comes_when_it_is_lent_is_answered(tmp_path: Path, turns: int) -> None:
+    async def scenario() -> None:
+        path = tmp_path / "control"
+        config = Config(control=str(path))
+        old, new = await handed_over(config, config)
+        loop = asyncio.get_running_loop()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            client.sendall(b'{"command": "name"}\n')
+            client.setblocking(False)
+            for _ in range(turns):  # of the loop, of which accepting takes some
+                await asyncio.sleep(0)
+            old.lend()
+            await new.open()
+            answer = json.loads(await loop.sock_recv(client, 100))
+        assert answer["name"] in ("old", "new")
+        new.close()
+        old.close()
 
     run(scenario())
 
