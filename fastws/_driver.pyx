@@ -108,13 +108,13 @@ cdef class Driver:
 
     def tick(self):
         """Let every tunnel look at the clock, some of them in this turn of the loop."""
-        self._timer = None
         self._looking = self._first
         self._look()
 
     def _look(self):
         cdef double now = self.loop.time()
         cdef LegTunnel tunnel
+        self._timer = None
         for _ in range(LOOKS):
             tunnel = self._looking
             if tunnel is None:

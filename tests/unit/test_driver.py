@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import uvloop
 from support.sockets import Passage
+from support.waiting import until
 
 from fastws._driver import Driver
 from fastws._pipe import Rules
@@ -31,7 +32,7 @@ class Stage:
         self.driver = Driver(self.loop, interval=3600)
         stack.callback(self._end)
         self._stack = stack
-        self.clients = [self._open() for _ in range(COUNT)]
+        self.clients = [self.open() for _ in range(COUNT)]
         self.driver.tick()  # from now on they are silent
         self.turn(COUNT)
         assert not self.asked
@@ -51,7 +52,7 @@ class Stage:
 
         self.loop.run_until_complete(pass_by())
 
-    def _open(self) -> socket.socket:
+    def open(self) -> socket.socket:
         (client, downstream), (_, upstream) = self._connection(), self._connection()
         self.driver.open(
             Rules(ping=1e-6),
@@ -96,3 +97,15 @@ def test_those_that_end_meanwhile_keep_no_other_from_being_asked(stage: Stage) -
     stage.turn(COUNT)
     assert stage.asked == COUNT  # those that ended have the end to read
     assert len(stage.driver) == COUNT - 5
+
+
+def test_when_all_end_meanwhile_the_next_one_has_a_clock(stage: Stage) -> None:
+    for tunnel in stage.driver.tunnels():
+        tunnel.abort()  # they are gone in the next turn
+    stage.driver.tick()
+    assert len(stage.driver) == COUNT
+    stage.turn(COUNT)
+    assert len(stage.driver) == 0
+    stage.driver.interval = 0.01
+    client = stage.open()
+    assert until(lambda: stage.turn() or select.select([client], [], [], 0)[0])
