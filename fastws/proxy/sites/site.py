@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastws.errors import HANG_UP, Reject
+from fastws.errors import HANG_UP, NoTlsReject, Reject
 from fastws.protocol.host import host_name
 from fastws.proxy.decision import Forward, Reply
 from fastws.proxy.real_address import RealAddress
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 _PORTS = {False: 80, True: 443}
 _PLAIN_TEXT = b"text/plain"
-# nginx's number for a 400, by which a page for it alone is found.
-_NO_TLS = 497
 
 
 class Site:
@@ -66,7 +64,7 @@ class Site:
         if page is None:
             return None
         visit.in_error = True
-        visit.error_status = 400 if status == _NO_TLS else status
+        visit.error_status = 400 if status == NoTlsReject.page else status
         if page.status is not None:
             visit.error_status = page.status or None
         to = page.to(visit)

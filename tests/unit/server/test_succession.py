@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from fastws.errors import FastwsError
 from fastws.server import messages, moves, succession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 
 class Log:
@@ -78,36 +79,36 @@ def test_what_stays_is_told_of_and_keeps_no_other_from_going() -> None:
     run(scenario())
 
 
+@asynccontextmanager
+async def under_way(log: Any) -> AsyncIterator[tuple[Any, asyncio.Future[None]]]:
+    """A new process, and what gives it tunnels, of which none is given as yet."""
+    child, puppet = child_and_puppet(obey=lambda _: None)
+    successor = successor_that(lambda _: None)
+    giving = asyncio.ensure_future(succession.give([child], successor, within=7, log=log))
+    await asyncio.sleep(0)
+    assert not giving.done()
+    yield successor, giving
+    child.ended()
+    puppet.close()
+
+
 def test_nobody_waits_for_a_new_process_that_is_gone() -> None:
     async def scenario() -> None:
-        child, puppet = child_and_puppet(obey=lambda _: None)
-        successor = successor_that(lambda _: None)
-        log: Any = Log()
-        giving = asyncio.ensure_future(succession.give([child], successor, within=7, log=log))
-        await asyncio.sleep(0)
-        assert not giving.done()
-        successor.gone.set_result(None)
-        with pytest.raises(FastwsError, match="ended before it had all tunnels"):
-            await giving
-        assert log.lines == []
-        child.ended()
-        puppet.close()
+        log = Log()
+        async with under_way(log) as (successor, giving):
+            successor.gone.set_result(None)
+            with pytest.raises(FastwsError, match="ended before it had all tunnels"):
+                await giving
+            assert log.lines == []
 
     run(scenario())
 
 
 def test_a_new_process_that_is_told_to_stop_is_given_no_more() -> None:
     async def scenario() -> None:
-        child, puppet = child_and_puppet(obey=lambda _: None)
-        successor = successor_that(lambda _: None)
-        log: Any = Log()
-        giving = asyncio.ensure_future(succession.give([child], successor, within=7, log=log))
-        await asyncio.sleep(0)
-        assert not giving.done()
-        successor.stopping.set_result(None)
-        await giving
-        child.ended()
-        puppet.close()
+        async with under_way(Log()) as (successor, giving):
+            successor.stopping.set_result(None)
+            await giving
 
     run(scenario())
 
